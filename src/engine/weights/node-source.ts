@@ -1,0 +1,41 @@
+/** Files on disk as byte sources. Node only: no other file of the engine imports this one. */
+import { open } from 'node:fs/promises';
+import { EngineError } from '../gpu/errors.ts';
+import { checkRange } from './byte-source.ts';
+import type { ByteSource } from './byte-source.ts';
+
+export type FileSource = ByteSource & { close(): Promise<void> };
+
+/** Returns a source over the file at `path`, which stays open until `close`. Throws `weights/file` when it cannot. */
+export async function fileSource(path: string): Promise<FileSource> {
+  const handle = await open(path, 'r').catch((cause: unknown) => {
+    throw new EngineError('weights/file', `${path} — cannot be opened — check the path`, { cause });
+  });
+  const { size } = await handle.stat();
+  return {
+    size,
+    async read(start, end) {
+      checkRange(start, end, size);
+      const bytes = new Uint8Array(end - start);
+      let filled = 0;
+      while (filled < bytes.byteLength) {
+        const { bytesRead } = await handle.read(
+          bytes,
+          filled,
+          bytes.byteLength - filled,
+          start + filled,
+        );
+        if (bytesRead === 0) {
+          throw new EngineError(
+            'weights/read',
+            `${path} — got ${filled} bytes, needs ${bytes.byteLength} — the file shrank while it was read`,
+            { have: filled, need: bytes.byteLength },
+          );
+        }
+        filled += bytesRead;
+      }
+      return bytes;
+    },
+    close: () => handle.close(),
+  };
+}

@@ -1,0 +1,199 @@
+/**
+ * The weights of one network behind one look-up: any number of safetensors files, either spelling of the tensor
+ * names, and 8-bit weights turned back into numbers. It remembers what was read, so that a checkpoint of the
+ * wrong kind shows itself by what is left over.
+ */
+import { EngineError } from '../gpu/errors.ts';
+import type { ByteSource } from './byte-source.ts';
+import { bytesOfDtype, floatsOfBytes } from './dtype.ts';
+import { CHUNK_BYTES, openSafetensors, readBytes, readF32 } from './safetensors.ts';
+import type { SafetensorsFile, TensorInfo } from './safetensors.ts';
+
+/** Where a tensor is found: under another name, or as rows [first, end) of the first axis of another tensor. */
+export type Alias = string | { readonly name: string; readonly rows: readonly [number, number] };
+
+/** From the name that a model asks for to where a file may keep it; undefined when there is no other place. */
+export type Rename = (name: string) => Alias | undefined;
+
+type Place = { readonly file: SafetensorsFile; readonly info: TensorInfo };
+
+const LISTED = 5;
+
+const listed = (names: readonly string[]): string =>
+  names.slice(0, LISTED).join(', ') + (names.length > LISTED ? ', …' : '');
+
+export class WeightStore {
+  readonly #places = new Map<string, Place>();
+  readonly #used = new Set<string>();
+  readonly #rename: Rename;
+
+  /** Throws `weights/duplicate` when two files hold a tensor of the same name. */
+  constructor(files: readonly SafetensorsFile[], rename: Rename = () => undefined) {
+    this.#rename = rename;
+    for (const file of files) {
+      for (const [name, info] of file.tensors) {
+        if (this.#places.has(name)) {
+          throw new EngineError(
+            'weights/duplicate',
+            `tensor "${name}" — got it in two files, needs it once — pass the files of one model`,
+          );
+        }
+        this.#places.set(name, { file, info });
+      }
+    }
+  }
+
+  /** Returns a store over the files behind `sources`. Throws what `openSafetensors` throws. */
+  static async open(sources: readonly ByteSource[], rename?: Rename): Promise<WeightStore> {
+    return new WeightStore(
+      await Promise.all(sources.map((source) => openSafetensors(source))),
+      rename,
+    );
+  }
+
+  /** Whether `name` is there, under this spelling or the other. */
+  has(name: string): boolean {
+    return this.#find(name) !== undefined;
+  }
+
+  /** Returns dtype and shape of `name`; `name` in it is the file's. Throws `weights/missing`. */
+  info(name: string): TensorInfo {
+    return this.#place(name).info;
+  }
+
+  /** Returns all names in the files' own spelling, without the scales of 8-bit weights. */
+  names(): string[] {
+    return [...this.#places.keys()].filter((name) => !this.#isScale(name));
+  }
+
+  /** Returns the values of `name` as f32, row-major. Throws `weights/missing`. */
+  async read(name: string): Promise<Float32Array<ArrayBuffer>> {
+    const { start, end, dtype } = this.info(name);
+    const values = new Float32Array((end - start) / bytesOfDtype(dtype));
+    let at = 0;
+    for await (const piece of this.pieces(name)) {
+      values.set(piece, at);
+      at += piece.length;
+    }
+    return values;
+  }
+
+  /**
+   * Yields the values of `name` in order, in pieces read from at most `chunkBytes` of the file, so that a tensor
+   * reaches the device without a second copy of it in memory. I8 with a companion `<name>.scale` of C values
+   * becomes `int8 · scale[c]`, c the index along the first axis.
+   */
+  async *pieces(
+    name: string,
+    chunkBytes = CHUNK_BYTES,
+  ): AsyncGenerator<Float32Array<ArrayBuffer>, void, undefined> {
+    const { file, info } = this.#place(name);
+    this.#used.add(info.name);
+    const scale = await this.#scaleOf(info);
+    let at = 0;
+    for await (const bytes of readBytes(file, info, chunkBytes)) {
+      const piece = floatsOfBytes(info.dtype, bytes);
+      if (scale) multiply(piece, at, scale);
+      yield piece;
+      at += piece.length;
+    }
+  }
+
+  /** Throws `weights/missing` with the first five of `names` that are not there. */
+  checkAllPresent(names: Iterable<string>): void {
+    const missing = [...names].filter((name) => !this.has(name));
+    if (missing.length > 0) {
+      throw new EngineError(
+        'weights/missing',
+        `weights — got files without ${missing.length} tensors of the model (${listed(missing)}), needs all — use the weights of this model`,
+        { have: missing.length, need: 0 },
+      );
+    }
+  }
+
+  /** Throws `weights/unknown` with the first five tensors that were never read and match none of `ignore`. */
+  checkAllUsed(ignore: readonly RegExp[] = []): void {
+    const unused = this.names().filter(
+      (name) => !this.#used.has(name) && !ignore.some((pattern) => pattern.test(name)),
+    );
+    if (unused.length > 0) {
+      throw new EngineError(
+        'weights/unknown',
+        `weights — got ${unused.length} tensors that the model does not know (${listed(unused)}), needs none — use the weights of this model`,
+        { have: unused.length, need: 0 },
+      );
+    }
+  }
+
+  #place(name: string): Place {
+    const place = this.#find(name);
+    if (place) return place;
+    throw new EngineError(
+      'weights/missing',
+      `tensor "${name}" — got ${this.#places.size} tensors without it — use the weights of this model`,
+    );
+  }
+
+  #find(name: string): Place | undefined {
+    const own = this.#places.get(name);
+    if (own) return own;
+    const alias = this.#rename(name);
+    if (alias === undefined) return undefined;
+    if (typeof alias === 'string') return this.#places.get(alias);
+    const whole = this.#places.get(alias.name);
+    return whole && { file: whole.file, info: rowsOf(whole.info, alias.rows) };
+  }
+
+  #isScale(name: string): boolean {
+    if (!name.endsWith('.scale')) return false;
+    return this.#places.get(name.slice(0, -'.scale'.length))?.info.dtype === 'I8';
+  }
+
+  /** One factor per value of the first axis of `info`, which may be some rows of the stored tensor. */
+  async #scaleOf(info: TensorInfo): Promise<{ values: Float32Array; span: number } | undefined> {
+    const place = info.dtype === 'I8' ? this.#places.get(`${info.name}.scale`) : undefined;
+    if (!place) return undefined;
+    const whole = this.#places.get(info.name)?.info ?? info;
+    const all = await readF32(place.file, place.info.name);
+    const rows = whole.shape[0] ?? 1;
+    if (all.length !== rows) {
+      throw new EngineError(
+        'weights/scale',
+        `"${place.info.name}" — got ${all.length} scales, needs ${rows}, one for each row — export the file again`,
+        { have: all.length, need: rows },
+      );
+    }
+    const span = rows === 0 ? 0 : (whole.end - whole.start) / rows; // one byte a value
+    const first = span === 0 ? 0 : (info.start - whole.start) / span;
+    return { values: all.subarray(first), span };
+  }
+}
+
+function multiply(
+  piece: Float32Array,
+  offset: number,
+  { values, span }: { values: Float32Array; span: number },
+): void {
+  for (let i = 0; i < piece.length; i++) {
+    piece[i] = (piece[i] ?? 0) * (values[Math.floor((offset + i) / span)] ?? 0);
+  }
+}
+
+/** The entry of rows [first, end) of the first axis. */
+function rowsOf(info: TensorInfo, [first, end]: readonly [number, number]): TensorInfo {
+  const rows = info.shape[0] ?? 0;
+  if (!(first >= 0 && first <= end && end <= rows)) {
+    throw new EngineError(
+      'weights/shape',
+      `"${info.name}" [${info.shape.join(', ')}] — got ${rows} rows, needs rows ${first} to ${end} — use the weights of this model`,
+      { have: rows, need: end },
+    );
+  }
+  const span = rows === 0 ? 0 : (info.end - info.start) / rows;
+  return {
+    ...info,
+    shape: [end - first, ...info.shape.slice(1)],
+    start: info.start + first * span,
+    end: info.start + end * span,
+  };
+}
