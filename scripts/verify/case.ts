@@ -1,0 +1,44 @@
+/** What a golden case gives a checker, and what the checker gives back. */
+import type { Gpu } from '../../src/engine/gpu/device.ts';
+import type { Shape } from '../../src/engine/gpu/tensor.ts';
+import type { Precision } from '../../src/engine/graph/graph.ts';
+import type { Executor } from '../../src/engine/graph/replay.ts';
+import type { PipelineCache } from '../../src/engine/kernels/pipelines.ts';
+import type { Rename, WeightStore } from '../../src/engine/weights/weight-store.ts';
+
+export type Values = { readonly values: Float32Array; readonly shape: Shape };
+
+export type CaseContext = {
+  readonly gpu: Gpu;
+  readonly pipelines: PipelineCache;
+  readonly executor: Executor;
+  readonly precision: Precision;
+  /** The whole config.json. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** Tensors of io.safetensors: names and values. */
+  readonly io: { names(): readonly string[]; has(name: string): boolean; read(name: string): Promise<Values> };
+  /** Weight files below the case's folder, by path without extension: `model`, `model_orig`, `vae/model`. */
+  readonly weightFiles: readonly string[];
+  open(path: string, rename?: Rename): Promise<WeightStore>;
+  /** Whether intermediates are wanted too. */
+  readonly blocks: boolean;
+};
+
+/** Which error measure an output is held to: relative L2 of one network, of a trajectory, or PSNR of frames. */
+export type Measure = 'network' | 'trajectory' | 'frames';
+
+export type Output = {
+  /** Name in io.safetensors, e.g. `out.sample` or `mid.block0.out`. */
+  readonly name: string;
+  readonly values: Float32Array;
+  readonly measure: Measure;
+  /** What was compared when one case runs twice, e.g. `original names`. */
+  readonly note?: string;
+};
+
+export type Checker = {
+  /** Whether this checker knows the case, by what its config holds, never by the case's name. */
+  matches(config: Readonly<Record<string, unknown>>, io: readonly string[]): boolean;
+  /** Builds the model from config and weights alone, feeds the inputs, returns every output. */
+  run(context: CaseContext): Promise<readonly Output[]>;
+};

@@ -1,0 +1,95 @@
+/** Opens a GPU device: asks for the features and limits that are there, and proves by numbers what it will rely on. */
+import { EngineError } from './errors.ts';
+import { halfArithmeticWorks } from './self-test.ts';
+
+export type Capabilities = {
+  /** `shader-f16` is there and its self-test gave the right numbers. */
+  readonly f16: boolean;
+  readonly subgroups: boolean;
+  readonly subgroupMinSize: number;
+  readonly subgroupMaxSize: number;
+  readonly timestamps: boolean;
+  readonly workgroupBytes: number;
+  readonly workgroupInvocations: number;
+  readonly maxBindingBytes: number;
+  readonly maxBufferBytes: number;
+};
+
+export type DeviceLost = { readonly reason: string; readonly message: string };
+
+export type Gpu = {
+  readonly device: GPUDevice;
+  readonly caps: Capabilities;
+  readonly info: { vendor: string; architecture: string; device: string; description: string; software: boolean };
+  /** Resolves once, when the device is gone; never rejects. */
+  readonly lost: Promise<DeviceLost>;
+  destroy(): void;
+};
+
+export type OpenOptions = {
+  /** The API entry: `navigator.gpu` in a page or worker, Dawn's object in Node. */
+  readonly gpu: GPU | undefined;
+  /** Leave features out on purpose: tests and the bench compare tiers on one device. */
+  readonly without?: readonly ('shader-f16' | 'subgroups' | 'timestamp-query')[];
+};
+
+const WANTED: readonly string[] = ['shader-f16', 'subgroups', 'timestamp-query', 'chromium-experimental-subgroup-matrix'];
+
+/** Limits that the engine plans with; each is requested at the adapter's own value, never assumed. */
+const LIMITS = [
+  'maxBufferSize',
+  'maxStorageBufferBindingSize',
+  'maxStorageBuffersPerShaderStage',
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupSizeX',
+] as const;
+
+/**
+ * Returns a device on the best adapter, with every capability checked.
+ * Throws `gpu/unsupported` (no WebGPU), `gpu/no-adapter`, `gpu/device` (the adapter refused a device).
+ */
+export async function openDevice(options: OpenOptions): Promise<Gpu> {
+  if (!options.gpu) {
+    throw new EngineError('gpu/unsupported', 'WebGPU — not found here, needs a browser or runtime that has it');
+  }
+  const adapter = await options.gpu.requestAdapter({ powerPreference: 'high-performance' });
+  if (!adapter) {
+    throw new EngineError('gpu/no-adapter', 'adapter — none offered, needs a usable GPU — check that hardware acceleration is on');
+  }
+  const without: readonly string[] = options.without ?? [];
+  const features = WANTED.filter((name) => adapter.features.has(name) && !without.includes(name));
+  const requiredLimits = Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]]));
+  let device: GPUDevice;
+  try {
+    device = await adapter.requestDevice({ requiredFeatures: features as GPUFeatureName[], requiredLimits });
+  } catch (cause) {
+    throw new EngineError('gpu/device', `device — the adapter refused one with ${features.join(', ') || 'no features'}`, { cause });
+  }
+  const caps = await capabilities(device, adapter);
+  const { vendor, architecture, device: name, description } = adapter.info;
+  const software = adapter.info.isFallbackAdapter === true || /swiftshader|llvmpipe|lavapipe/i.test(`${name} ${description} ${architecture}`);
+  return {
+    device,
+    caps,
+    info: { vendor, architecture, device: name, description, software },
+    lost: device.lost.then(({ reason, message }) => ({ reason, message })),
+    destroy: () => device.destroy(),
+  };
+}
+
+async function capabilities(device: GPUDevice, adapter: GPUAdapter): Promise<Capabilities> {
+  const info: { subgroupMinSize?: number; subgroupMaxSize?: number } = adapter.info;
+  const { limits } = device;
+  return {
+    f16: device.features.has('shader-f16') && (await halfArithmeticWorks(device)),
+    subgroups: device.features.has('subgroups'),
+    subgroupMinSize: info.subgroupMinSize ?? 4,
+    subgroupMaxSize: info.subgroupMaxSize ?? 128,
+    timestamps: device.features.has('timestamp-query'),
+    workgroupBytes: limits.maxComputeWorkgroupStorageSize,
+    workgroupInvocations: limits.maxComputeInvocationsPerWorkgroup,
+    maxBindingBytes: limits.maxStorageBufferBindingSize,
+    maxBufferBytes: limits.maxBufferSize,
+  };
+}

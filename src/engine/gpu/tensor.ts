@@ -1,0 +1,97 @@
+/** Tensors that live on the device: storage types, padded layout, upload and read-back. */
+import { halvesToFloats, floatsToHalves } from '../weights/convert.ts';
+import { EngineError } from './errors.ts';
+import { GPUUsage } from './usage.ts';
+
+/** Element type in memory. Arithmetic is chosen by the kernel; f16 storage needs no `shader-f16`. */
+export type Dtype = 'f32' | 'f16' | 'u32';
+
+export type Shape = readonly number[];
+
+/**
+ * Layout of every tensor: row-major, the last axis padded with zeros to a multiple of four, so that kernels
+ * move four values at a time along it. Kernels keep the padding zero.
+ */
+export const pitchOf = (shape: Shape): number => Math.ceil((shape.at(-1) ?? 1) / 4) * 4;
+
+/** Number of rows: the product of all axes but the last. */
+export const rowsOf = (shape: Shape): number => shape.slice(0, -1).reduce((a, b) => a * b, 1);
+
+/** Number of values, padding left out. */
+export const sizeOf = (shape: Shape): number => shape.reduce((a, b) => a * b, 1);
+
+/** Bytes in memory, padding included. */
+export const bytesOf = (shape: Shape, dtype: Dtype): number =>
+  rowsOf(shape) * pitchOf(shape) * (dtype === 'f16' ? 2 : 4);
+
+/** A tensor in a device buffer, at a byte offset that is a multiple of 256. */
+export type DeviceTensor = {
+  readonly label: string;
+  readonly shape: Shape;
+  readonly dtype: Dtype;
+  readonly buffer: GPUBuffer;
+  readonly offset: number;
+};
+
+const USAGE = GPUUsage.storage | GPUUsage.copySrc | GPUUsage.copyDst;
+
+/** Returns a zeroed tensor in a buffer of its own. Throws `gpu/limit` when one binding cannot hold it. */
+export function createTensor(device: GPUDevice, label: string, shape: Shape, dtype: Dtype = 'f32'): DeviceTensor {
+  const bytes = bytesOf(shape, dtype);
+  const allowed = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize);
+  if (bytes > allowed) {
+    throw new EngineError('gpu/limit', `${label} [${shape.join(', ')}] — got ${bytes} bytes, this device binds ${allowed} — use a smaller size`, {
+      stage: label,
+      have: allowed,
+      need: bytes,
+    });
+  }
+  return { label, shape, dtype, buffer: device.createBuffer({ label, size: Math.max(16, bytes), usage: USAGE }), offset: 0 };
+}
+
+/** Returns the bytes of `values` (row-major, unpadded) in the padded layout of `shape`. */
+export function packTensor(values: ArrayLike<number>, shape: Shape, dtype: Dtype): Uint8Array<ArrayBuffer> {
+  const width = shape.at(-1) ?? 1;
+  const rows = rowsOf(shape);
+  const pitch = pitchOf(shape);
+  if (values.length !== rows * width) {
+    throw new EngineError('gpu/shape', `values for [${shape.join(', ')}] — got ${values.length}, needs ${rows * width}`);
+  }
+  const padded = dtype === 'u32' ? new Uint32Array(rows * pitch) : new Float32Array(rows * pitch);
+  if (width === pitch) padded.set(values);
+  else for (let r = 0; r < rows; r++) for (let c = 0; c < width; c++) padded[r * pitch + c] = values[r * width + c] ?? 0;
+  if (dtype !== 'f16') return new Uint8Array(padded.buffer);
+  return new Uint8Array(floatsToHalves(padded as Float32Array).buffer);
+}
+
+/** Returns the values (row-major, unpadded, as f32) held by bytes in the padded layout of `shape`. */
+export function unpackTensor(bytes: ArrayBuffer, shape: Shape, dtype: Dtype): Float32Array {
+  const padded =
+    dtype === 'f16' ? halvesToFloats(new Uint16Array(bytes)) : dtype === 'u32' ? new Uint32Array(bytes) : new Float32Array(bytes);
+  const width = shape.at(-1) ?? 1;
+  const rows = rowsOf(shape);
+  const pitch = pitchOf(shape);
+  const values = new Float32Array(rows * width);
+  for (let r = 0; r < rows; r++) values.set(padded.subarray(r * pitch, r * pitch + width), r * width);
+  return values;
+}
+
+/** Writes unpadded row-major values into the tensor. */
+export function writeTensor(device: GPUDevice, tensor: DeviceTensor, values: ArrayLike<number>): void {
+  const bytes = packTensor(values, tensor.shape, tensor.dtype);
+  device.queue.writeBuffer(tensor.buffer, tensor.offset, bytes);
+}
+
+/** Resolves to the tensor's values, unpadded, as f32. Waits for all work submitted before. */
+export async function readTensor(device: GPUDevice, tensor: DeviceTensor): Promise<Float32Array> {
+  const size = bytesOf(tensor.shape, tensor.dtype);
+  const label = `${tensor.label}/read`;
+  const staging = device.createBuffer({ label, size, usage: GPUUsage.mapRead | GPUUsage.copyDst });
+  const encoder = device.createCommandEncoder({ label });
+  encoder.copyBufferToBuffer(tensor.buffer, tensor.offset, staging, 0, size);
+  device.queue.submit([encoder.finish()]);
+  await staging.mapAsync(1);
+  const bytes = staging.getMappedRange().slice(0);
+  staging.destroy();
+  return unpackTensor(bytes, tensor.shape, tensor.dtype);
+}

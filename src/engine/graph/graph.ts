@@ -1,0 +1,186 @@
+/**
+ * The graph: what a model computes, before any kernel, buffer or storage type is chosen.
+ *
+ * Model code builds it once by calling ops on symbolic tensors; passes rewrite its nodes; `record` turns it into
+ * dispatches. Nodes stay in program order, which is also the order of execution.
+ */
+import { EngineError } from '../gpu/errors.ts';
+import type { DeviceTensor, Dtype, Shape } from '../gpu/tensor.ts';
+import { rowsOf, sizeOf } from '../gpu/tensor.ts';
+import type { Dispatch } from '../kernels/kernel.ts';
+
+/** How weight values are laid out for the kernel that reads them; see weights/pack.ts. */
+export type Packing = 'plain' | 'conv';
+
+export type TensorSource =
+  | { readonly kind: 'activation' }
+  /** Loaded from a checkpoint by key; `shape` of the tensor is the packed shape. */
+  | { readonly kind: 'weight'; readonly key: string; readonly packing: Packing; readonly stored: Shape }
+  /** Known on the CPU when the graph is built, e.g. RoPE tables. */
+  | { readonly kind: 'constant'; readonly values: ArrayLike<number> }
+  /** Lives outside the graph: inputs, sampler state, feature caches. Several graphs may share it. */
+  | { readonly kind: 'external'; readonly device: DeviceTensor }
+  /** The same memory under another shape. */
+  | { readonly kind: 'alias'; readonly of: Tensor };
+
+export type Tensor = {
+  readonly id: number;
+  readonly graph: Graph;
+  readonly label: string;
+  readonly shape: Shape;
+  readonly dtype: Dtype;
+  readonly source: TensorSource;
+};
+
+export type Inputs = Readonly<Record<string, Tensor | undefined>>;
+
+/**
+ * Later steps that a kernel can take along: `activation` and `gate` set attrs of these names (`gatePart`,
+ * `rowsPerGroup`), `factor`, `gate` and `residual` set inputs of these names.
+ */
+export type Rider = 'activation' | 'factor' | 'gate' | 'residual';
+
+/** One kind of node: its name and how it becomes dispatches. */
+export type Op<I extends Inputs = Inputs, A = unknown> = {
+  readonly name: string;
+  /** What its kernel can do on the way out, in this order; see passes/fuse.ts. */
+  readonly riders?: readonly Rider[];
+  lower(node: Node<I, A>): readonly Dispatch<Tensor>[];
+};
+
+export type Node<I extends Inputs = Inputs, A = unknown> = {
+  readonly op: Op<I, A>;
+  readonly inputs: I;
+  readonly attrs: A;
+  /** None for nodes that only update external tensors in place. */
+  readonly outputs: readonly Tensor[];
+  /** Module path, for labels and error texts. */
+  readonly scope: string;
+};
+
+export type Precision = 'f32' | 'f16';
+
+export type GraphOptions = {
+  readonly precision: Precision;
+  /** Storage of sums on the residual stream at f16 precision; f32 unless a model says that f16 holds them. */
+  readonly residual?: Dtype;
+};
+
+/** Rows up to which an activation is kept in f32 at any precision: time embeddings and modulation, a few kilobytes. */
+const SMALL_ROWS = 8;
+
+export class Graph {
+  readonly precision: Precision;
+  /** Storage type of ordinary activations and of weight matrices. */
+  readonly compute: Dtype;
+  /** Storage type of the residual stream. */
+  readonly residual: Dtype;
+  readonly nodes: Node[] = [];
+  readonly weights = new Map<string, Tensor>();
+  readonly results = new Map<string, Tensor>();
+  #nextId = 0;
+  #scope: string[] = [];
+
+  constructor(options: GraphOptions) {
+    this.precision = options.precision;
+    this.compute = options.precision;
+    this.residual = options.precision === 'f32' ? 'f32' : (options.residual ?? 'f32');
+  }
+
+  get scope(): string {
+    return this.#scope.join('.');
+  }
+
+  /** Runs `build` with `name` as the current module path segment. */
+  within<R>(name: string, build: () => R): R {
+    this.#scope.push(name);
+    try {
+      return build();
+    } finally {
+      this.#scope.pop();
+    }
+  }
+
+  /** Adds a node with one output of the given shape and returns that output. */
+  add<I extends Inputs, A>(op: Op<I, A>, inputs: I, attrs: A, shape: Shape, dtype?: Dtype): Tensor {
+    const small = rowsOf(shape) <= SMALL_ROWS ? 'f32' : this.compute;
+    const output = this.#tensor(`${this.scope}/${op.name}`, shape, dtype ?? small, { kind: 'activation' });
+    this.nodes.push({ op, inputs, attrs, outputs: [output], scope: this.scope });
+    return output;
+  }
+
+  /** Adds a node that only updates external tensors. */
+  effect<I extends Inputs, A>(op: Op<I, A>, inputs: I, attrs: A): void {
+    this.nodes.push({ op, inputs, attrs, outputs: [], scope: this.scope });
+  }
+
+  /**
+   * Returns the weight under `key`, the same tensor each time. `stored` is the checkpoint's shape, `shape` the packed one.
+   * Matrices take the compute type, vectors and tables (fewer than two axes, or `dtype` given) f32.
+   */
+  weight(key: string, stored: Shape, options: { shape?: Shape; packing?: Packing; dtype?: Dtype } = {}): Tensor {
+    const known = this.weights.get(key);
+    if (known) return known;
+    const shape = options.shape ?? stored;
+    const dtype = options.dtype ?? (shape.length > 1 ? this.compute : 'f32');
+    const source = { kind: 'weight', key, packing: options.packing ?? 'plain', stored } as const;
+    const tensor = this.#tensor(key, shape, dtype, source);
+    this.weights.set(key, tensor);
+    return tensor;
+  }
+
+  /** Returns a read-only table whose values are known now. */
+  constant(label: string, values: ArrayLike<number>, shape: Shape, dtype: Dtype = 'f32'): Tensor {
+    if (values.length !== sizeOf(shape)) {
+      throw new EngineError('graph/shape', `${label} — got ${values.length} values, needs ${sizeOf(shape)} for [${shape.join(', ')}]`);
+    }
+    return this.#tensor(label, shape, dtype, { kind: 'constant', values });
+  }
+
+  /** Returns a symbolic tensor for memory that lives outside the graph. */
+  external(device: DeviceTensor): Tensor {
+    return this.#tensor(device.label, device.shape, device.dtype, { kind: 'external', device });
+  }
+
+  /** Returns the same memory under another shape; both must have the same padded layout. */
+  alias(of: Tensor, shape: Shape): Tensor {
+    const whole = sizeOf(of.shape) === sizeOf(shape);
+    const last = of.shape.at(-1) ?? 1;
+    const next = shape.at(-1) ?? 1;
+    if (!whole || (last !== next && (last % 4 !== 0 || next % 4 !== 0))) {
+      throw new EngineError('graph/shape', `reshape in ${this.scope} — got [${of.shape.join(', ')}], cannot be seen as [${shape.join(', ')}]`);
+    }
+    return this.#tensor(of.label, shape, of.dtype, { kind: 'alias', of });
+  }
+
+  /** Keeps `tensor` readable after a run, under `name`. */
+  result(name: string, tensor: Tensor): void {
+    this.results.set(name, tensor);
+  }
+
+  #tensor(label: string, shape: Shape, dtype: Dtype, source: TensorSource): Tensor {
+    if (shape.some((length) => !Number.isSafeInteger(length) || length < 1)) {
+      throw new EngineError('graph/shape', `${label} — got shape [${shape.join(', ')}], needs positive whole numbers`);
+    }
+    return { id: this.#nextId++, graph: this, label, shape, dtype, source };
+  }
+}
+
+/** The tensor that owns the memory behind `tensor`. */
+export function rootOf(tensor: Tensor): Tensor {
+  let root = tensor;
+  while (root.source.kind === 'alias') root = root.source.of;
+  return root;
+}
+
+/** Narrows a node to the kind made by `op`. */
+export function isNode<I extends Inputs, A>(node: Node | undefined, op: Op<I, A>): node is Node<I, A> {
+  return node !== undefined && (node.op as Op<I, A>) === op;
+}
+
+/** Throws `graph/shape` unless `condition` holds. */
+export function checkShape(condition: boolean, graph: Graph, what: string, have: Shape, need: string): asserts condition {
+  if (!condition) {
+    throw new EngineError('graph/shape', `${what} in ${graph.scope || 'graph'} — got [${have.join(', ')}], needs ${need}`);
+  }
+}

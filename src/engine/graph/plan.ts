@@ -1,0 +1,87 @@
+/** Memory plan: every activation gets an offset in an arena, reused as soon as its last reader is done. */
+import { bytesOf } from '../gpu/tensor.ts';
+import type { Graph, Tensor } from './graph.ts';
+import { rootOf } from './graph.ts';
+
+export type Placement = { readonly segment: number; readonly offset: number; readonly bytes: number };
+
+export type MemoryPlan = {
+  readonly placements: ReadonlyMap<Tensor, Placement>;
+  /** Bytes of each arena buffer. */
+  readonly segments: readonly number[];
+  /** Sum of the live bytes at the fullest moment: no plan can need less. */
+  readonly lowerBoundBytes: number;
+};
+
+type Lifetime = { readonly tensor: Tensor; readonly bytes: number; readonly first: number; last: number };
+
+const ALIGNMENT = 256;
+
+/**
+ * Returns placements by greedy best fit in order of size (largest first), into segments of at most `maxSegmentBytes`.
+ * Two tensors overlap in memory only if their lifetimes do not.
+ */
+export function planMemory(graph: Graph, maxSegmentBytes: number): MemoryPlan {
+  const lifetimes = findLifetimes(graph);
+  const placements = new Map<Tensor, Placement>();
+  const segments: { bytes: number; placed: (Lifetime & { offset: number })[] }[] = [];
+  const bySize = [...lifetimes].sort((a, b) => b.bytes - a.bytes || a.first - b.first);
+  for (const life of bySize) {
+    let segment = segments.findIndex((s) => lowestGap(s.placed, life) + life.bytes <= maxSegmentBytes);
+    if (segment < 0) segment = segments.push({ bytes: 0, placed: [] }) - 1;
+    const target = segments[segment];
+    if (!target) continue;
+    const offset = lowestGap(target.placed, life);
+    target.placed.push({ ...life, offset });
+    target.bytes = Math.max(target.bytes, offset + life.bytes);
+    placements.set(life.tensor, { segment, offset, bytes: life.bytes });
+  }
+  return { placements, segments: segments.map(({ bytes }) => bytes), lowerBoundBytes: peakOf(lifetimes, graph.nodes.length) };
+}
+
+function findLifetimes(graph: Graph): Lifetime[] {
+  const lives = new Map<Tensor, Lifetime>();
+  const end = graph.nodes.length;
+  graph.nodes.forEach((node, index) => {
+    for (const output of node.outputs) {
+      const tensor = rootOf(output);
+      const bytes = Math.ceil(bytesOf(tensor.shape, tensor.dtype) / ALIGNMENT) * ALIGNMENT;
+      if (tensor.source.kind === 'activation' && !lives.has(tensor)) lives.set(tensor, { tensor, bytes, first: index, last: index });
+    }
+    for (const input of Object.values(node.inputs)) {
+      const life = input && lives.get(rootOf(input));
+      if (life) life.last = index;
+    }
+  });
+  for (const result of graph.results.values()) {
+    const life = lives.get(rootOf(result));
+    if (life) life.last = end;
+  }
+  return [...lives.values()];
+}
+
+/** Lowest offset at which `life` meets no tensor that is alive at the same time. */
+function lowestGap(placed: readonly (Lifetime & { offset: number })[], life: Lifetime): number {
+  const busy = placed.filter((other) => other.first <= life.last && life.first <= other.last).sort((a, b) => a.offset - b.offset);
+  let offset = 0;
+  for (const other of busy) {
+    if (other.offset >= offset + life.bytes) break;
+    offset = Math.max(offset, other.offset + other.bytes);
+  }
+  return offset;
+}
+
+function peakOf(lifetimes: readonly Lifetime[], length: number): number {
+  const change = new Float64Array(length + 2);
+  for (const { first, last, bytes } of lifetimes) {
+    change[first] = (change[first] ?? 0) + bytes;
+    change[last + 1] = (change[last + 1] ?? 0) - bytes;
+  }
+  let live = 0;
+  let peak = 0;
+  for (const delta of change) {
+    live += delta;
+    peak = Math.max(peak, live);
+  }
+  return peak;
+}

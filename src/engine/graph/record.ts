@@ -1,0 +1,185 @@
+/**
+ * Recording: a graph resolved once into pipelines, bind groups and grids for one device and one shape.
+ * Replaying it (replay.ts) only encodes and submits.
+ */
+import type { Gpu } from '../gpu/device.ts';
+import { EngineError } from '../gpu/errors.ts';
+import type { DeviceTensor } from '../gpu/tensor.ts';
+import { bytesOf, packTensor } from '../gpu/tensor.ts';
+import { GPUUsage } from '../gpu/usage.ts';
+import { boundTensors, uniformBytes, writeUniforms } from '../kernels/declare.ts';
+import type { Dispatch, Grid, Kernel, Values } from '../kernels/kernel.ts';
+import { resolveValues } from '../kernels/kernel.ts';
+import type { Compiled, PipelineCache } from '../kernels/pipelines.ts';
+import type { Graph, Tensor } from './graph.ts';
+import { rootOf } from './graph.ts';
+import { planMemory } from './plan.ts';
+import { splitGrid } from './split.ts';
+
+export type RecordedDispatch = {
+  readonly label: string;
+  readonly kernel: string;
+  readonly pipeline: GPUComputePipeline;
+  readonly bindGroup: GPUBindGroup;
+  readonly grid: Grid;
+  readonly flops: number;
+  readonly bytes: number;
+};
+
+export type RecordContext = {
+  readonly gpu: Gpu;
+  readonly pipelines: PipelineCache;
+  /** The device copy of a weight, by checkpoint key. */
+  readonly weights: (key: string) => DeviceTensor;
+  /** Work that one dispatch may hold, in flops or bytes, whichever is reached first; larger ones are cut. */
+  readonly maxDispatchFlops?: number;
+};
+
+type Call = {
+  readonly label: string;
+  readonly dispatch: Dispatch<Tensor>;
+  readonly values: Values;
+  readonly compiled: Compiled;
+  readonly grids: readonly { base: Grid; grid: Grid }[];
+};
+
+/** A graph ready to run. Owns its arena; weights and external tensors belong to others. */
+export class Recording {
+  readonly dispatches: readonly RecordedDispatch[];
+  readonly arenaBytes: number;
+  readonly lowerBoundBytes: number;
+  readonly #results: ReadonlyMap<string, DeviceTensor>;
+  readonly #owned: readonly GPUBuffer[];
+
+  constructor(parts: {
+    dispatches: readonly RecordedDispatch[];
+    results: ReadonlyMap<string, DeviceTensor>;
+    owned: readonly GPUBuffer[];
+    arenaBytes: number;
+    lowerBoundBytes: number;
+  }) {
+    this.dispatches = parts.dispatches;
+    this.arenaBytes = parts.arenaBytes;
+    this.lowerBoundBytes = parts.lowerBoundBytes;
+    this.#results = parts.results;
+    this.#owned = parts.owned;
+  }
+
+  /** Returns the tensor kept under `name` by `graph.result`. Throws `graph/result` when there is none. */
+  result(name: string): DeviceTensor {
+    const tensor = this.#results.get(name);
+    if (!tensor) throw new EngineError('graph/result', `result — got "${name}", needs one of ${[...this.#results.keys()].join(', ')}`);
+    return tensor;
+  }
+
+  destroy(): void {
+    for (const buffer of this.#owned) buffer.destroy();
+  }
+}
+
+/** Resolves to the recording of `graph`; compiles all its pipelines in parallel. */
+export async function record(graph: Graph, context: RecordContext): Promise<Recording> {
+  const { device, caps } = context.gpu;
+  const plan = planMemory(graph, Math.min(caps.maxBindingBytes, caps.maxBufferBytes));
+  const calls = await compileCalls(graph, context);
+  const owned: GPUBuffer[] = [];
+  const arenas = plan.segments.map((size, i) => own(owned, device, `arena ${i}`, Math.max(256, size), GPUUsage.storage | GPUUsage.copySrc | GPUUsage.copyDst));
+  const constants = new Map<Tensor, GPUBuffer>();
+  const locate = (tensor: Tensor): GPUBufferBinding & { buffer: GPUBuffer; offset: number; size: number } => {
+    const root = rootOf(tensor);
+    const size = bytesOf(root.shape, root.dtype);
+    const { source } = root;
+    if (source.kind === 'weight') return bindingOf(context.weights(source.key), size);
+    if (source.kind === 'external') return bindingOf(source.device, size);
+    if (source.kind === 'constant') {
+      const known = constants.get(root) ?? uploadConstant(root, source.values, device, owned);
+      constants.set(root, known);
+      return { buffer: known, offset: 0, size };
+    }
+    const place = plan.placements.get(root);
+    const buffer = place && arenas[place.segment];
+    if (!place || !buffer) throw new EngineError('graph/unwritten', `${root.label} — is read but no node writes it`);
+    return { buffer, offset: place.offset, size };
+  };
+  const dispatches = bindCalls(calls, device, locate, owned);
+  const results = new Map(
+    [...graph.results].map(([name, tensor]): [string, DeviceTensor] => {
+      const { buffer, offset } = locate(tensor);
+      return [name, { label: name, shape: tensor.shape, dtype: tensor.dtype, buffer, offset }];
+    }),
+  );
+  const arenaBytes = plan.segments.reduce((a, b) => a + b, 0);
+  return new Recording({ dispatches, results, owned, arenaBytes, lowerBoundBytes: plan.lowerBoundBytes });
+}
+
+const bindingOf = (tensor: DeviceTensor, size: number) => ({ buffer: tensor.buffer, offset: tensor.offset, size });
+
+function own(owned: GPUBuffer[], device: GPUDevice, label: string, size: number, usage: number): GPUBuffer {
+  const buffer = device.createBuffer({ label, size, usage });
+  owned.push(buffer);
+  return buffer;
+}
+
+function uploadConstant(tensor: Tensor, values: ArrayLike<number>, device: GPUDevice, owned: GPUBuffer[]): GPUBuffer {
+  const bytes = packTensor(values, tensor.shape, tensor.dtype);
+  const buffer = own(owned, device, tensor.label, Math.max(16, bytes.byteLength), GPUUsage.storage | GPUUsage.copyDst);
+  device.queue.writeBuffer(buffer, 0, bytes);
+  return buffer;
+}
+
+async function compileCalls(graph: Graph, context: RecordContext): Promise<Call[]> {
+  const { caps, device } = context.gpu;
+  const pending = graph.nodes.flatMap((node) =>
+    node.op.lower(node).map(async (dispatch): Promise<Call> => {
+      const { kernel, dims } = dispatch;
+      const values = resolveValues(kernel, dims, caps, dispatch.values);
+      const dtypes = Object.fromEntries(Object.entries(dispatch.tensors).map(([name, tensor]) => [name, tensor?.dtype]));
+      const bound = boundTensors(kernel, dtypes);
+      const arithmetic = caps.f16 && graph.precision === 'f16' && bound[0]?.dtype === 'f16' ? 'f16' : 'f32';
+      const compiled = await context.pipelines.get({ kernel, bound, arithmetic, values });
+      const grids = splitGrid(kernel.grid(dims, values), kernel.cost(dims).flops, {
+        maxPerDimension: device.limits.maxComputeWorkgroupsPerDimension,
+        maxFlops: context.maxDispatchFlops ?? Infinity,
+      });
+      return { label: `${node.scope}/${kernel.name}`, dispatch, values, compiled, grids };
+    }),
+  );
+  return Promise.all(pending);
+}
+
+/** One uniform buffer for the whole recording; one bind group for each dispatch, made here and never again. */
+function bindCalls(
+  calls: readonly Call[],
+  device: GPUDevice,
+  locate: (tensor: Tensor) => GPUBufferBinding,
+  owned: GPUBuffer[],
+): RecordedDispatch[] {
+  const align = Math.max(256, device.limits.minUniformBufferOffsetAlignment);
+  const stride = (kernel: Kernel) => Math.ceil(uniformBytes(kernel) / align) * align;
+  const total = calls.reduce((sum, call) => sum + stride(call.dispatch.kernel) * call.grids.length, 0);
+  const uniforms = own(owned, device, 'uniforms', Math.max(256, total), GPUUsage.uniform | GPUUsage.copyDst);
+  const bytes = new DataView(new ArrayBuffer(Math.max(256, total)));
+  let at = 0;
+  const recorded = calls.flatMap(({ label, dispatch, compiled, grids }) =>
+    grids.map(({ base, grid }): RecordedDispatch => {
+      const { kernel, dims } = dispatch;
+      writeUniforms(bytes, at, kernel, dims, base);
+      const resources: GPUBindingResource[] = Object.keys(kernel.tensors).flatMap((name) => {
+        const tensor = dispatch.tensors[name];
+        return tensor ? [locate(tensor)] : [];
+      });
+      resources.push({ buffer: uniforms, offset: at, size: uniformBytes(kernel) });
+      const bindGroup = device.createBindGroup({
+        label,
+        layout: compiled.layout,
+        entries: resources.map((resource, binding) => ({ binding, resource })),
+      });
+      at += stride(kernel);
+      const cost = kernel.cost(dims);
+      const share = 1 / grids.length;
+      return { label, kernel: kernel.name, pipeline: compiled.pipeline, bindGroup, grid, flops: cost.flops * share, bytes: cost.bytes * share };
+    }),
+  );
+  device.queue.writeBuffer(uniforms, 0, bytes.buffer);
+  return recorded;
+}

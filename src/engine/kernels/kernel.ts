@@ -1,0 +1,99 @@
+/**
+ * What a kernel is: a WGSL file and the descriptor that declares its bindings, grid, cost, CPU reference and test cases.
+ *
+ * The descriptor is the one place that declares bindings. For a tensor `x` the shader finds, already declared:
+ *   loadX(i) -> vec4f       group i of four values      (i = row * pitch / 4 + column / 4)
+ *   realX(i) -> vec4<Real>  the same in the arithmetic type; `Real` is f16 or f32
+ *   atX(e)   -> f32         one value, by element index in the padded layout
+ *   storeX(i, vec4f)        for outputs; padding lanes must be written as zero (`keep` in lib/lanes.wgsl)
+ * whatever the storage type of x is. Uniforms arrive as the struct `p`; `p.base` is added to the workgroup id, so that
+ * a large grid can be cut into several dispatches. An optional tensor that is absent is not declared, and `HAS_X` is false.
+ */
+import type { Capabilities } from '../gpu/device.ts';
+import type { Dtype, Shape } from '../gpu/tensor.ts';
+import type { WgslSource } from '../gpu/preprocess.ts';
+
+/** Numbers that describe one call: axis lengths, strides, epsilons. */
+export type Dims = Readonly<Record<string, number>>;
+
+/** Values of the shader's `#param` lines. */
+export type Values = Readonly<Record<string, number | boolean | string>>;
+
+export type TensorRole = 'in' | 'out' | 'inout' | 'weight';
+
+export type TensorSpec = {
+  readonly role: TensorRole;
+  /** Fixed storage type; absent = whatever the tensor has (f32 or f16). */
+  readonly dtype?: Dtype;
+  readonly optional?: boolean;
+};
+
+/** Activation read by the kernel. Bound read_write: the arena that holds it also holds the output. */
+export const input = (dtype?: Dtype): TensorSpec => spec('in', dtype);
+/** Tensor written in full by the kernel. */
+export const output = (dtype?: Dtype): TensorSpec => spec('out', dtype);
+/** Tensor updated in place. */
+export const inout = (dtype?: Dtype): TensorSpec => spec('inout', dtype);
+/** Weight or table: read-only, never in the arena. */
+export const weight = (dtype?: Dtype): TensorSpec => spec('weight', dtype);
+export const optional = (of: TensorSpec): TensorSpec => ({ ...of, optional: true });
+
+const spec = (role: TensorRole, dtype: Dtype | undefined): TensorSpec => (dtype ? { role, dtype } : { role });
+
+export type UniformType = 'u32' | 'i32' | 'f32';
+export type Grid = readonly [x: number, y: number, z: number];
+export type Arrays = Readonly<Record<string, Float32Array>>;
+
+export type Case = {
+  readonly dims: Dims;
+  readonly why: string;
+  /** Which `#param` values the case needs beside the tuned ones, e.g. an activation. */
+  readonly values?: Values;
+  /** Optional tensors to leave out. */
+  readonly absent?: readonly string[];
+  /** Fills input `name`, element i; default: seeded values in -1..1. */
+  readonly fill?: (name: string, i: number) => number;
+  readonly tolerance?: Tolerance;
+};
+
+/** Largest allowed |got - want| is `abs + rel * |want|`, for each arithmetic. */
+export type Tolerance = { readonly abs: number; readonly rel: number };
+
+export type Kernel = {
+  readonly name: string;
+  readonly wgsl: WgslSource;
+  readonly tensors: Readonly<Record<string, TensorSpec>>;
+  /** Which dims reach the shader, in the order of the struct `p`. */
+  readonly uniforms: Readonly<Record<string, UniformType>>;
+  /** Alternatives for each tunable `#param`; the first is the default. All of them are tested. */
+  readonly tune: Readonly<Record<string, readonly (number | boolean | string)[]>>;
+  /** Values chosen from the shape and the device; override the defaults of `tune`. */
+  readonly choose?: (dims: Dims, caps: Capabilities) => Values;
+  readonly grid: (dims: Dims, values: Values) => Grid;
+  readonly cost: (dims: Dims) => { readonly flops: number; readonly bytes: number };
+  /** Logical shapes of the tensors for a test or bench case. */
+  readonly shapes: (dims: Dims) => Readonly<Record<string, Shape>>;
+  /** CPU reference on unpadded row-major arrays, written from the formula; returns every output by name. */
+  readonly cpu: (inputs: Arrays, dims: Dims, values: Values) => Arrays;
+  readonly tolerance: { readonly f32: Tolerance; readonly f16: Tolerance };
+  readonly cases: readonly Case[];
+  /** Larger cases for the bench. */
+  readonly bench: readonly Case[];
+};
+
+/** Returns the descriptor unchanged, with its names kept as literal types. */
+export const defineKernel = <const K extends Kernel>(kernel: K): K => kernel;
+
+/** One use of a kernel: tensors by binding name, shapes and parameter values. */
+export type Dispatch<T> = {
+  readonly kernel: Kernel;
+  readonly tensors: Readonly<Record<string, T | undefined>>;
+  readonly dims: Dims;
+  readonly values?: Values;
+};
+
+/** Returns every `#param` value of a call: tuned defaults, then the device's choice, then the caller's. */
+export function resolveValues(kernel: Kernel, dims: Dims, caps: Capabilities, own: Values = {}): Values {
+  const defaults = Object.fromEntries(Object.entries(kernel.tune).map(([name, [first]]) => [name, first ?? 0]));
+  return { ...defaults, ...kernel.choose?.(dims, caps), ...own };
+}

@@ -1,0 +1,80 @@
+/** matmul: x Wᵀ with bias, activation, factor, gate and residual on the way out. */
+import wgsl from '../../shaders/matmul.wgsl';
+import type { Activation } from './activation.ts';
+import { ACTIVATIONS, activate } from './activation.ts';
+import type { Arrays, Dims, Values } from './kernel.ts';
+import { defineKernel, input, optional, output, weight } from './kernel.ts';
+
+export const matmul = defineKernel({
+  name: 'matmul',
+  wgsl,
+  tensors: {
+    x: input(),
+    w: weight(),
+    bias: optional(weight('f32')),
+    gate: optional(input('f32')),
+    factor: optional(input()),
+    residual: optional(input()),
+    y: output(),
+  },
+  uniforms: { M: 'u32', N: 'u32', K: 'u32', gateGroups: 'u32', gateParts: 'u32', gatePart: 'u32', rowsPerGroup: 'u32' },
+  tune: { RM: [4, 1, 2, 8] },
+  choose: ({ M = 1 }) => ({ RM: M <= 16 ? 1 : M <= 32 ? 2 : 4 }),
+  grid: ({ M = 1, N = 1 }, { RM }) => [Math.ceil(N / 64), Math.ceil(M / (16 * Number(RM))), 1],
+  cost: ({ M = 1, N = 1, K = 1 }) => ({ flops: 2 * M * N * K, bytes: 2 * (M * K + N * K + M * N) }),
+  shapes: ({ M = 1, N = 1, K = 1, gateGroups = 1, gateParts = 1 }) => ({
+    x: [M, K],
+    w: [N, K],
+    bias: [N],
+    gate: [gateGroups, gateParts, N],
+    factor: [M, N],
+    residual: [M, N],
+    y: [M, N],
+  }),
+  cpu: matmulCpu,
+  tolerance: { f32: { abs: 2e-5, rel: 1e-5 }, f16: { abs: 2e-2, rel: 4e-3 } },
+  cases: [
+    ...ACTIVATIONS.map((ACTIVATION) => ({
+      dims: { M: 5, N: 6, K: 7, gateGroups: 1, gateParts: 1, gatePart: 0, rowsPerGroup: 1 },
+      values: { ACTIVATION },
+      absent: ['gate', 'factor', 'residual'],
+      why: `no axis is a multiple of four, ${ACTIVATION}`,
+    })),
+    {
+      dims: { M: 70, N: 68, K: 36, gateGroups: 2, gateParts: 6, gatePart: 2, rowsPerGroup: 30 },
+      values: { ACTIVATION: 'none' },
+      why: 'edge tiles on every side, gate by groups, factor and residual',
+    },
+    {
+      dims: { M: 3, N: 130, K: 33, gateGroups: 1, gateParts: 1, gatePart: 0, rowsPerGroup: 3 },
+      values: { ACTIVATION: 'silu' },
+      absent: ['bias', 'factor'],
+      why: 'fewer rows than one tile, no bias',
+    },
+  ],
+  bench: [
+    { dims: benchDims(4096, 4096, 4096), values: { ACTIVATION: 'none' }, absent: ['gate', 'factor', 'residual'], why: '4096³' },
+    { dims: benchDims(1792, 1536, 384), values: { ACTIVATION: 'gelu_tanh' }, absent: ['gate', 'factor', 'residual'], why: 'motion model, feed-forward' },
+  ],
+});
+
+function benchDims(M: number, N: number, K: number): Dims {
+  return { M, N, K, gateGroups: 1, gateParts: 1, gatePart: 0, rowsPerGroup: M };
+}
+
+function matmulCpu(inputs: Arrays, dims: Dims, values: Values): Arrays {
+  const { M = 1, N = 1, K = 1, gateGroups = 1, gateParts = 1, gatePart = 0, rowsPerGroup = 1 } = dims;
+  const { x = new Float32Array(), w = new Float32Array(), bias, gate, factor, residual } = inputs;
+  const y = new Float32Array(M * N);
+  for (let m = 0; m < M; m++) {
+    for (let n = 0; n < N; n++) {
+      let sum = 0;
+      for (let k = 0; k < K; k++) sum += x[m * K + k]! * w[n * K + k]!;
+      let v = activate(values['ACTIVATION'] as Activation, sum + (bias?.[n] ?? 0));
+      if (factor) v *= factor[m * N + n]!;
+      if (gate) v *= gate[(Math.min(Math.floor(m / rowsPerGroup), gateGroups - 1) * gateParts + gatePart) * N + n]!;
+      y[m * N + n] = v + (residual?.[m * N + n] ?? 0);
+    }
+  }
+  return { y };
+}

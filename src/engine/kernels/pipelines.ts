@@ -1,0 +1,80 @@
+/** Compiles kernel variants, each once, all in parallel. */
+import type { Gpu } from '../gpu/device.ts';
+import { EngineError } from '../gpu/errors.ts';
+import type { Arithmetic, BoundTensor } from './declare.ts';
+import { shaderCode } from './declare.ts';
+import type { Kernel, Values } from './kernel.ts';
+
+export type Variant = {
+  readonly kernel: Kernel;
+  readonly bound: readonly BoundTensor[];
+  readonly arithmetic: Arithmetic;
+  readonly values: Values;
+};
+
+export type Compiled = { readonly pipeline: GPUComputePipeline; readonly layout: GPUBindGroupLayout };
+
+/** The pipelines of one device, by the text that made them. */
+export class PipelineCache {
+  readonly #gpu: Gpu;
+  readonly #compiled = new Map<string, Promise<Compiled>>();
+
+  constructor(gpu: Gpu) {
+    this.#gpu = gpu;
+  }
+
+  get size(): number {
+    return this.#compiled.size;
+  }
+
+  /** Resolves to the pipeline of a variant; throws `shader/compile` with the compiler's lines. */
+  get(variant: Variant): Promise<Compiled> {
+    const key = variantKey(variant);
+    const known = this.#compiled.get(key);
+    if (known) return known;
+    const compiled = compile(this.#gpu, variant);
+    this.#compiled.set(key, compiled);
+    return compiled;
+  }
+}
+
+function variantKey({ kernel, bound, arithmetic, values }: Variant): string {
+  const tensors = bound.map(({ name, dtype }) => `${name}:${dtype}`).join(',');
+  return `${kernel.name} ${arithmetic} ${tensors} ${Object.entries(values).map(([k, v]) => `${k}=${v}`).join(',')}`;
+}
+
+async function compile({ device }: Gpu, variant: Variant): Promise<Compiled> {
+  const { kernel, bound, arithmetic, values } = variant;
+  const label = variantKey(variant);
+  const code = shaderCode(kernel, bound, arithmetic, values);
+  const layout = device.createBindGroupLayout({
+    label,
+    entries: [
+      ...bound.map(({ role }, binding): GPUBindGroupLayoutEntry => ({
+        binding,
+        visibility: 4,
+        buffer: { type: role === 'weight' ? 'read-only-storage' : 'storage' },
+      })),
+      { binding: bound.length, visibility: 4, buffer: { type: 'uniform' } },
+    ],
+  });
+  const module = device.createShaderModule({ label, code });
+  try {
+    const pipeline = await device.createComputePipelineAsync({
+      label,
+      layout: device.createPipelineLayout({ label, bindGroupLayouts: [layout] }),
+      compute: { module, entryPoint: 'main' },
+    });
+    return { pipeline, layout };
+  } catch (cause) {
+    throw new EngineError('shader/compile', await compilerMessages(module, code, label), { stage: kernel.name, cause });
+  }
+}
+
+async function compilerMessages(module: GPUShaderModule, code: string, label: string): Promise<string> {
+  const lines = code.split('\n');
+  const { messages } = await module.getCompilationInfo();
+  const errors = messages.filter(({ type }) => type === 'error');
+  const shown = errors.slice(0, 5).map((m) => `${m.lineNum}:${m.linePos} ${m.message}\n    ${lines[m.lineNum - 1] ?? ''}`);
+  return `shader ${label} — does not compile\n${shown.join('\n') || '(the pipeline was refused: see cause)'}`;
+}

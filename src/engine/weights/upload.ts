@@ -1,0 +1,141 @@
+/** The weights of one model on the device: read from a store by key, packed for the kernels, in few large buffers. */
+import { EngineError } from '../gpu/errors.ts';
+import type { DeviceTensor, Dtype, Shape } from '../gpu/tensor.ts';
+import { bytesOf, packTensor, sizeOf } from '../gpu/tensor.ts';
+import { GPUUsage } from '../gpu/usage.ts';
+import type { Gpu } from '../gpu/device.ts';
+import type { Graph, Tensor } from '../graph/graph.ts';
+
+/** Where weight values come from; see weight-store.ts. */
+export type WeightSource = {
+  info(name: string): { readonly shape: Shape };
+  /** Resolves to the values, row-major, as f32. */
+  read(name: string): Promise<Float32Array>;
+};
+
+const BUFFER_BYTES = 128 * 2 ** 20;
+const ALIGNMENT = 256;
+
+/** Weights shared by all graphs of a model at one precision. */
+export class WeightSet {
+  readonly #gpu: Gpu;
+  readonly #source: WeightSource;
+  readonly #loaded = new Map<string, DeviceTensor>();
+  readonly #buffers: GPUBuffer[] = [];
+  #free = 0;
+
+  constructor(gpu: Gpu, source: WeightSource) {
+    this.#gpu = gpu;
+    this.#source = source;
+  }
+
+  /** Bytes held on the device. */
+  get bytes(): number {
+    return this.#buffers.reduce((sum, buffer) => sum + buffer.size, 0);
+  }
+
+  /**
+   * Uploads what `graph` needs and is not there yet, one tensor at a time.
+   * Throws `weights/shape` when the checkpoint's shape differs, `weights/dtype` when two graphs want other types.
+   */
+  async load(graph: Graph, onProgress?: (done: number) => void): Promise<void> {
+    const wanted = [...graph.weights].filter(([key, tensor]) => !this.#has(key, tensor.dtype));
+    const total = wanted.reduce((sum, [, tensor]) => sum + sizeOf(tensor.shape), 0);
+    let done = 0;
+    for (const [key, tensor] of wanted) {
+      await this.#upload(key, tensor);
+      done += sizeOf(tensor.shape);
+      onProgress?.(done / total);
+    }
+  }
+
+  /** Returns the device copy of `key`. Throws `weights/missing` when it was never loaded. */
+  get(key: string): DeviceTensor {
+    const tensor = this.#loaded.get(key);
+    if (!tensor)
+      throw new EngineError(
+        'weights/missing',
+        `weight ${key} — not loaded, load the graph's weights first`,
+      );
+    return tensor;
+  }
+
+  destroy(): void {
+    for (const buffer of this.#buffers) buffer.destroy();
+    this.#buffers.length = 0;
+    this.#loaded.clear();
+  }
+
+  #has(key: string, dtype: Dtype): boolean {
+    const known = this.#loaded.get(key);
+    if (known && known.dtype !== dtype) {
+      throw new EngineError(
+        'weights/dtype',
+        `weight ${key} — loaded as ${known.dtype}, needs ${dtype} — use one WeightSet a precision`,
+      );
+    }
+    return known !== undefined;
+  }
+
+  async #upload(key: string, { shape, dtype, source }: Tensor): Promise<void> {
+    if (source.kind !== 'weight') return;
+    const { shape: found } = this.#source.info(key);
+    if (!sameAxes(found, source.stored)) {
+      throw new EngineError(
+        'weights/shape',
+        `weight ${key} — got [${found.join(', ')}], needs [${source.stored.join(', ')}]`,
+      );
+    }
+    const values = await this.#source.read(key);
+    const ordered = source.packing === 'conv' ? tapsBeforeChannels(values, shape) : values;
+    const bytes = packTensor(ordered, shape, dtype);
+    const { buffer, offset } = this.#allocate(bytesOf(shape, dtype));
+    this.#gpu.device.queue.writeBuffer(buffer, offset, bytes);
+    this.#loaded.set(key, { label: key, shape, dtype, buffer, offset });
+  }
+
+  #allocate(size: number): { buffer: GPUBuffer; offset: number } {
+    const last = this.#buffers.at(-1);
+    if (last && this.#free + size <= last.size) {
+      const offset = this.#free;
+      this.#free = Math.ceil((offset + size) / ALIGNMENT) * ALIGNMENT;
+      return { buffer: last, offset };
+    }
+    const { maxBufferBytes } = this.#gpu.caps;
+    if (size > maxBufferBytes) {
+      throw new EngineError(
+        'gpu/limit',
+        `weight of ${size} bytes — this device allows ${maxBufferBytes}`,
+        { have: maxBufferBytes, need: size },
+      );
+    }
+    const buffer = this.#gpu.device.createBuffer({
+      label: `weights ${this.#buffers.length}`,
+      size: Math.max(16, Math.ceil(size / 4) * 4, Math.min(BUFFER_BYTES, maxBufferBytes)),
+      usage: GPUUsage.storage | GPUUsage.copyDst | GPUUsage.copySrc,
+    });
+    this.#buffers.push(buffer);
+    this.#free = Math.ceil(size / ALIGNMENT) * ALIGNMENT;
+    return { buffer, offset: 0 };
+  }
+}
+
+/** Equal shapes, axes of length one left out: [1, 6, d] in a checkpoint may be [6, d] here. */
+const sameAxes = (a: Shape, b: Shape): boolean =>
+  a.filter((n) => n !== 1).join() === b.filter((n) => n !== 1).join();
+
+/** [out, in, taps] -> [out, taps, in], the order in which the convolution kernels read. */
+function tapsBeforeChannels(
+  values: Float32Array,
+  [outs = 1, taps = 1, ins = 1]: Shape,
+): Float32Array {
+  if (taps === 1) return values;
+  const ordered = new Float32Array(values.length);
+  for (let o = 0; o < outs; o++) {
+    for (let i = 0; i < ins; i++) {
+      for (let t = 0; t < taps; t++)
+        ordered[(o * taps + t) * ins + i] = values[(o * ins + i) * taps + t] ?? 0;
+    }
+  }
+  return ordered;
+}

@@ -1,0 +1,4 @@
+import { elementwise } from '../../src/engine/kernels/elementwise.ts';
+import { sweepKernel } from '../helpers/kernel.ts';
+
+sweepKernel(elementwise);
