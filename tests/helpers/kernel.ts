@@ -10,7 +10,7 @@ import type { Arrays, Case, Kernel, Tolerance, Values } from '../../src/engine/k
 import { resolveValues } from '../../src/engine/kernels/kernel.ts';
 import { PipelineCache } from '../../src/engine/kernels/pipelines.ts';
 import { splitGrid } from '../../src/engine/graph/split.ts';
-import { testGpus } from './gpu.ts';
+import { testGpus } from './devices.ts';
 
 export type Tier = { readonly name: string; readonly storage: Dtype; readonly arithmetic: Arithmetic };
 
