@@ -2,10 +2,10 @@
 //
 //   layer  h = (x - mean) / sqrt(variance + eps)          rms  h = x / sqrt(mean(x^2) + eps)
 //   l2     h = x / max(sqrt(sum x^2), eps) * sqrt(C)      (the channel norm of the Wan autoencoders)
-//   y = activate((h * weight + bias) * (1 + mod[g, scalePart]) + mod[g, shiftPart])
+//   y = activate((h * weight + bias) * (1 + modulation[g, scalePart]) + modulation[g, shiftPart])
 //   g = min(row / rowsPerGroup, groups - 1)
 //
-// Layout   x, y [rows, C]  weight, bias [C]  mod [groups, parts, C]
+// Layout   x, y [rows, C]  weight, bias [C]  modulation [groups, parts, C]
 // Threads  a team of TEAM lanes for each row, 64 / TEAM rows in a workgroup; lanes stride over groups of four columns.
 // Exact    f32 throughout; variance in a second pass over x (E[x^2] - E[x]^2 cancels when |mean| is large).
 // Needs    TEAM a power of two <= 64; grid (ceil(rows / (64 / TEAM)), 1, 1) folded by the recorder when long.
@@ -16,7 +16,7 @@
 #param TEAM
 #param HAS_WEIGHT
 #param HAS_BIAS
-#param HAS_MOD
+#param HAS_MODULATION
 
 var<workgroup> partial: array<f32, 64>;
 
@@ -70,8 +70,8 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
 #if HAS_BIAS
     v += loadBias(i);
 #endif
-#if HAS_MOD
-    v = v * (1.0 + loadMod((group + p.scalePart) * groups + i)) + loadMod((group + p.shiftPart) * groups + i);
+#if HAS_MODULATION
+    v = v * (1.0 + loadModulation((group + p.scalePart) * groups + i)) + loadModulation((group + p.shiftPart) * groups + i);
 #endif
     storeY(first + i, keep(activate(v), 4u * i, p.C));
   }

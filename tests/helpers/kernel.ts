@@ -100,7 +100,7 @@ export async function runKernel(
     tensors.set(name, tensor);
   }
   const bound = boundTensors(kernel, Object.fromEntries([...tensors].map(([name, { dtype }]) => [name, dtype])));
-  const { pipeline, layout } = await new PipelineCache(gpu).get({ kernel, bound, arithmetic: tier.arithmetic, values });
+  const { pipeline, layout } = await cacheOf(gpu).get({ kernel, bound, arithmetic: tier.arithmetic, values });
   device.pushErrorScope('validation');
   // A low ceiling on work cuts every larger grid in two or more, so that `p.base` is exercised.
   const { flops } = kernel.cost(test.dims);
@@ -129,6 +129,14 @@ export async function runKernel(
   }
   for (const { buffer } of tensors.values()) buffer.destroy();
   return results;
+}
+
+const caches = new WeakMap<Gpu, PipelineCache>();
+
+function cacheOf(gpu: Gpu): PipelineCache {
+  const cache = caches.get(gpu) ?? new PipelineCache(gpu);
+  caches.set(gpu, cache);
+  return cache;
 }
 
 /** Returns '' when all values agree, else how many differ and the worst of them. Not-a-number never agrees. */

@@ -14,7 +14,7 @@ export const norm = defineKernel({
     x: input(),
     weight: optional(weight('f32')),
     bias: optional(weight('f32')),
-    mod: optional(input('f32')),
+    modulation: optional(input('f32')),
     y: output(),
   },
   uniforms: { rows: 'u32', C: 'u32', eps: 'f32', groups: 'u32', parts: 'u32', shiftPart: 'u32', scalePart: 'u32', rowsPerGroup: 'u32' },
@@ -26,7 +26,7 @@ export const norm = defineKernel({
     x: [rows, C],
     weight: [C],
     bias: [C],
-    mod: [groups, parts, C],
+    modulation: [groups, parts, C],
     y: [rows, C],
   }),
   cpu: normCpu,
@@ -40,13 +40,13 @@ export const norm = defineKernel({
     {
       dims: { rows: 67, C: 6, eps: 1e-12, groups: 1, parts: 1, shiftPart: 0, scalePart: 0, rowsPerGroup: 67 },
       values: { KIND: 'l2', ACTIVATION: 'silu' },
-      absent: ['bias', 'mod'],
+      absent: ['bias', 'modulation'],
       why: 'narrow rows, several in a workgroup',
     },
     {
       dims: { rows: 3, C: 300, eps: 1e-5, groups: 1, parts: 1, shiftPart: 0, scalePart: 0, rowsPerGroup: 3 },
       values: { KIND: 'layer', ACTIVATION: 'none' },
-      absent: ['weight', 'bias', 'mod'],
+      absent: ['weight', 'bias', 'modulation'],
       fill: (_: string, i: number) => 1000 + Math.sin(i),
       tolerance: { abs: 5e-4, rel: 0 }, // f32 spacing near 1000 is 6e-5
       why: 'large mean',
@@ -64,7 +64,7 @@ export const norm = defineKernel({
 
 function normCpu(inputs: Arrays, dims: Dims, values: Values): Arrays {
   const { rows = 1, C = 1, eps = 0, groups = 1, parts = 1, shiftPart = 0, scalePart = 0, rowsPerGroup = 1 } = dims;
-  const { x = new Float32Array(), weight: gamma, bias, mod } = inputs;
+  const { x = new Float32Array(), weight: gamma, bias, modulation } = inputs;
   const y = new Float32Array(rows * C);
   for (let r = 0; r < rows; r++) {
     const row = x.subarray(r * C, (r + 1) * C);
@@ -74,7 +74,7 @@ function normCpu(inputs: Arrays, dims: Dims, values: Values): Arrays {
     const group = Math.min(Math.floor(r / rowsPerGroup), groups - 1) * parts;
     for (let c = 0; c < C; c++) {
       let v = (row[c]! - mean) * scale * (gamma?.[c] ?? 1) + (bias?.[c] ?? 0);
-      if (mod) v = v * (1 + mod[(group + scalePart) * C + c]!) + mod[(group + shiftPart) * C + c]!;
+      if (modulation) v = v * (1 + modulation[(group + scalePart) * C + c]!) + modulation[(group + shiftPart) * C + c]!;
       y[r * C + c] = activate(values['ACTIVATION'] as Activation, v);
     }
   }

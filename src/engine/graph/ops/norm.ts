@@ -11,7 +11,7 @@ export type NormInputs = Inputs & {
   readonly weight: Tensor | undefined;
   readonly bias: Tensor | undefined;
   /** Modulation rows [groups, parts, C]. */
-  readonly mod: Tensor | undefined;
+  readonly modulation: Tensor | undefined;
 };
 
 export type NormAttrs = {
@@ -28,40 +28,40 @@ export const normOp: Op<NormInputs, NormAttrs> = {
   name: 'norm',
   riders: ['activation'],
   lower({ inputs, attrs, outputs }: Node<NormInputs, NormAttrs>) {
-    const { x, weight, bias, mod } = inputs;
+    const { x, weight, bias, modulation } = inputs;
     const { eps, shiftPart, scalePart, rowsPerGroup } = attrs;
     const dims = {
       rows: rowsOf(x.shape),
       C: x.shape.at(-1) ?? 1,
       eps,
-      groups: mod?.shape[0] ?? 1,
-      parts: mod?.shape[1] ?? 1,
+      groups: modulation?.shape[0] ?? 1,
+      parts: modulation?.shape[1] ?? 1,
       shiftPart,
       scalePart,
       rowsPerGroup,
     };
     const values = { KIND: attrs.kind, ACTIVATION: attrs.activation };
-    return [{ kernel: norm, tensors: { x, weight, bias, mod, y: outputs[0] }, dims, values }];
+    return [{ kernel: norm, tensors: { x, weight, bias, modulation, y: outputs[0] }, dims, values }];
   },
 };
 
 /** Returns the rows of x normalised, with optional weights [C]; shape unchanged. */
 export function normalise(x: Tensor, kind: NormKind, eps: number, weight?: Tensor, bias?: Tensor): Tensor {
   const attrs: NormAttrs = { kind, eps, activation: 'none', shiftPart: 0, scalePart: 0, rowsPerGroup: 1 };
-  return x.graph.add(normOp, { x, weight, bias, mod: undefined }, attrs, x.shape);
+  return x.graph.add(normOp, { x, weight, bias, modulation: undefined }, attrs, x.shape);
 }
 
 /**
- * Returns normalised(x) * (1 + mod[scalePart]) + mod[shiftPart].
- * mod is [groups, parts, C]; row r of x takes group min(floor(r / rowsPerGroup), groups - 1).
+ * Returns normalised(x) * (1 + modulation[scalePart]) + modulation[shiftPart].
+ * modulation is [groups, parts, C]; row r of x takes group min(floor(r / rowsPerGroup), groups - 1).
  */
 export function modulatedNorm(
   x: Tensor,
-  mod: Tensor,
+  modulation: Tensor,
   options: { eps: number; kind?: NormKind; shiftPart: number; scalePart: number; rowsPerGroup: number },
 ): Tensor {
   const { eps, shiftPart, scalePart, rowsPerGroup } = options;
-  checkShape(mod.shape.length === 3 && mod.shape[2] === x.shape.at(-1), x.graph, 'modulation', mod.shape, `[groups, parts, ${x.shape.at(-1)}]`);
+  checkShape(modulation.shape.length === 3 && modulation.shape[2] === x.shape.at(-1), x.graph, 'modulation', modulation.shape, `[groups, parts, ${x.shape.at(-1)}]`);
   const attrs: NormAttrs = { kind: options.kind ?? 'layer', eps, activation: 'none', shiftPart, scalePart, rowsPerGroup };
-  return x.graph.add(normOp, { x, weight: undefined, bias: undefined, mod }, attrs, x.shape);
+  return x.graph.add(normOp, { x, weight: undefined, bias: undefined, modulation }, attrs, x.shape);
 }
