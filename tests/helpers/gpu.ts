@@ -1,5 +1,86 @@
+/** Software GPU adapters in Node: Dawn on lavapipe (has f16) and on SwiftShader (has none), both in one process. */
 import { create } from 'webgpu';
-const pick: Record<string,string> = { lavapipe: 'llvmpipe', swiftshader: 'SwiftShader' };
-export const adapters = (process.env.ZT_ADAPTERS ?? 'lavapipe').split(',').map((name) => ({ name }));
-const keep: unknown[] = [];
-export async function openGpu(name: string) { const gpu = create(['adapter=' + pick[name]]); keep.push(gpu); return { gpu }; }
+import { findDriver } from '../../scripts/lib/find.mjs';
+
+export type AdapterName = 'lavapipe' | 'swiftshader';
+
+/** Part of the name that Dawn sees, for its `adapter=` option. */
+const DAWN_NAMES: Readonly<Record<AdapterName, string>> = {
+  lavapipe: 'llvmpipe',
+  swiftshader: 'SwiftShader',
+};
+
+const drivers = (['lavapipe', 'swiftshader'] as const).map((name) => ({
+  name,
+  manifest: findDriver(name),
+}));
+
+/** The adapters of this run: both, or those that ZOETROPE_ADAPTERS names, separated by commas. */
+export const adapters: readonly { readonly name: AdapterName }[] = chosenAdapters();
+
+// The Vulkan loader reads this when the first instance is made.
+process.env['VK_DRIVER_FILES'] = drivers.flatMap(({ manifest }) => manifest ?? []).join(':');
+
+/** Dawn frees its instance when the object is collected, also under a live device: hold on to it. */
+const instances = new Map<AdapterName, GPU>();
+const devices = new Set<GPUDevice>();
+
+/**
+ * Returns Dawn's entry point with nothing but the named adapter behind it, and that adapter.
+ * Every device it hands out is destroyed by `destroyDevices`. Throws when the driver is not installed.
+ */
+export async function openGpu(name: AdapterName): Promise<{ gpu: GPU; adapter: GPUAdapter }> {
+  if (!drivers.some((driver) => driver.name === name && driver.manifest !== undefined)) {
+    throw new Error(`the ${name} driver is not installed: run "npm run setup"`);
+  }
+  const gpu = instances.get(name) ?? create([`adapter=${DAWN_NAMES[name]}`]);
+  instances.set(name, gpu);
+  const adapter = await gpu.requestAdapter();
+  if (!adapter) throw new Error(`Dawn offers no adapter on ${name}`);
+  return { gpu: recordingDevices(gpu), adapter };
+}
+
+/** Destroys every device opened through `openGpu`: a process that ends with one alive can crash on the way out. */
+export function destroyDevices(): void {
+  for (const device of devices) device.destroy();
+  devices.clear();
+}
+
+function recordingDevices(gpu: GPU): GPU {
+  return new Proxy(gpu, {
+    get: (target, key) => {
+      if (key !== 'requestAdapter') return bound(target, key);
+      return async (options?: GPURequestAdapterOptions) => {
+        const adapter = await target.requestAdapter(options);
+        return adapter && recordingAdapter(adapter);
+      };
+    },
+  });
+}
+
+function recordingAdapter(adapter: GPUAdapter): GPUAdapter {
+  return new Proxy(adapter, {
+    get: (target, key) => {
+      if (key !== 'requestDevice') return bound(target, key);
+      return async (descriptor?: GPUDeviceDescriptor) => {
+        const device = await target.requestDevice(descriptor);
+        devices.add(device);
+        return device;
+      };
+    },
+  });
+}
+
+function bound(target: object, key: string | symbol): unknown {
+  const value: unknown = Reflect.get(target, key, target);
+  return typeof value === 'function' ? value.bind(target) : value;
+}
+
+function chosenAdapters(): { readonly name: AdapterName }[] {
+  const wanted = process.env['ZOETROPE_ADAPTERS']?.split(',') ?? Object.keys(DAWN_NAMES);
+  const unknown = wanted.filter((name) => !(name in DAWN_NAMES));
+  if (unknown.length > 0) {
+    throw new Error(`ZOETROPE_ADAPTERS: got ${unknown.join()}, knows lavapipe and swiftshader`);
+  }
+  return drivers.filter(({ name }) => wanted.includes(name)).map(({ name }) => ({ name }));
+}

@@ -1,0 +1,119 @@
+/** Joins a `.wgsl` file with its includes and checks what can be checked without reading WGSL itself. */
+import { posix } from 'node:path';
+import { checkBindings, checkConditions } from './check.ts';
+
+export type Assembled = {
+  readonly name: string;
+  readonly params: string[];
+  readonly code: string;
+  /** The files that went into it, the shader itself first. */
+  readonly files: string[];
+};
+
+/** One line of source with the place it came from. */
+export type Line = { readonly text: string; readonly file: string; readonly number: number };
+
+type Assembly = {
+  readonly read: (file: string) => string;
+  readonly lines: Line[];
+  readonly files: Set<string>;
+  /** Declared parameters with their kind: '' or 'type'. */
+  readonly params: Map<string, string>;
+};
+
+const INCLUDE = /^\s*#include\s+"([^"]+)"\s*$/;
+const PARAM = /^\s*#param\s+([A-Za-z_]\w*)(?:\s+(type))?\s*$/;
+const CONDITION = /^\s*#(?:if|elif|else|endif)\b/;
+
+/**
+ * Returns the shader `file` with its includes in place, each once, and without comments, blank and `#param` lines.
+ * `read` gives the text of a path below the shader folder; include paths are relative to that folder.
+ * Throws an `Error` that begins with `file:line`: a missing or circular include, an unknown `#` line, unbalanced
+ * `#if` lines, an undeclared name in a condition, two bindings with one number.
+ */
+export function assemble(file: string, read: (file: string) => string): Assembled {
+  const assembly: Assembly = { read, lines: [], files: new Set(), params: new Map() };
+  addFile(assembly, file, []);
+  checkConditions(assembly.lines, new Set(assembly.params.keys()));
+  checkBindings(assembly.lines);
+  return {
+    name: file.replace(/\.wgsl$/, ''),
+    params: [...assembly.params].map(([name, kind]) => (kind ? `${name} ${kind}` : name)),
+    code: assembly.lines.map(({ text }) => `${text}\n`).join(''),
+    files: [...assembly.files],
+  };
+}
+
+/** Returns an `Error` that points at a line. */
+export const errorAt = ({ file, number }: Line, message: string): Error =>
+  new Error(`${file}:${number}: ${message}`);
+
+function addFile(assembly: Assembly, file: string, chain: readonly string[]): void {
+  assembly.files.add(file);
+  let depth = 0;
+  stripComments(assembly.read(file))
+    .split('\n')
+    .forEach((text, index) => {
+      const line: Line = { text: text.trimEnd(), file, number: index + 1 };
+      if (CONDITION.test(text)) {
+        if (/^\s*#if\b/.test(text)) depth++;
+        if (/^\s*#endif\b/.test(text)) depth--;
+        assembly.lines.push(line);
+      } else if (/^\s*#/.test(text)) {
+        if (depth > 0) throw errorAt(line, `"${text.trim()}" stands inside #if: move it out`);
+        addDeclaration(assembly, line, [...chain, file]);
+      } else if (line.text !== '') {
+        assembly.lines.push(line);
+      }
+    });
+}
+
+function addDeclaration(assembly: Assembly, line: Line, chain: readonly string[]): void {
+  const [, path] = INCLUDE.exec(line.text) ?? [];
+  if (path !== undefined) {
+    const file = posix.normalize(path);
+    if (chain.includes(file)) {
+      throw errorAt(line, `circular include: ${[...chain, file].join(' -> ')}`);
+    }
+    if (!assembly.files.has(file)) addIncluded(assembly, line, file, chain);
+    return;
+  }
+  const [, name, kind = ''] = PARAM.exec(line.text) ?? [];
+  if (name === undefined) {
+    throw errorAt(line, `cannot read "${line.text.trim()}": knows #include, #param and #if lines`);
+  }
+  if ((assembly.params.get(name) ?? kind) !== kind) {
+    throw errorAt(line, `#param ${name} is declared as a type and as a value`);
+  }
+  assembly.params.set(name, kind);
+}
+
+function addIncluded(
+  assembly: Assembly,
+  line: Line,
+  file: string,
+  chain: readonly string[],
+): void {
+  try {
+    assembly.read(file);
+  } catch (cause) {
+    throw new Error(errorAt(line, `cannot read the include "${file}"`).message, { cause });
+  }
+  addFile(assembly, file, chain);
+}
+
+/** Returns the text with LF line ends and comments blanked out; block comments nest. Line numbers stay. */
+export function stripComments(text: string): string {
+  let depth = 0;
+  let kept = '';
+  let at = 0;
+  for (const match of text.replaceAll('\r\n', '\n').matchAll(/\/\*|\*\/|\/\/[^\n]*|\n|[^/*\n]+|[/*]/g)) {
+    const [token] = match;
+    if (token === '/*') depth++;
+    else if (token === '*/' && depth > 0) depth--;
+    else if (token === '\n' || (depth === 0 && !token.startsWith('//'))) kept += token;
+    at += token.length;
+  }
+  if (depth > 0) throw new Error(`block comment is never closed (${at} characters read)`);
+  return kept;
+}
