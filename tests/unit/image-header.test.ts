@@ -90,10 +90,6 @@ describe('a file that is no picture we take', () => {
       text('<svg xmlns="http://www.w3.org/2000/svg"><image href="http://x"/></svg>'),
     ],
     ['an SVG behind its prologue', 'svg', text('\ufeff<?xml version="1.0"?>\n<!-- x -->\n<SVG >')],
-    ['HEIC', 'unsupported', text('\0\0\0\x18ftypheic\0\0\0\0mif1heic')],
-    ['TIFF', 'unsupported', text('II*\0\x08\0\0\0')],
-    ['a video', 'unsupported', text('\0\0\0\x18ftypisom\0\0\0\0isommp42')],
-    ['PDF', 'unsupported', text('%PDF-1.7')],
     ['a PNG of no width', 'zero-size', png(0, 5)],
     ['a PNG of no height', 'zero-size', png(5, 0)],
     ['a PNG 20,000 wide', 'side', png(20_000, 10)],
@@ -110,6 +106,20 @@ describe('a file that is no picture we take', () => {
   it.each(refused)('%s: image/%s', (_why, code, file) => {
     expect(() => readPictureHeader(file)).toThrow(
       expect.objectContaining({ name: 'EngineError', code: `image/${code}` }),
+    );
+  });
+
+  it.each([
+    ['HEIC', text('\0\0\0\x18ftypheic\0\0\0\0mif1heic')],
+    ['TIFF', text('II*\0\x08\0\0\0')],
+    ['TIFF', text('MM\0*\0\0\0\x08')],
+    ['JPEG XL', text('\0\0\0\x0cJXL \r\n')],
+    ['JPEG XL', Uint8Array.of(0xff, 0x0a, 1)],
+    ['video', text('\0\0\0\x18ftypisom\0\0\0\0isommp42')],
+    ['PDF', text('%PDF-1.7')],
+  ])('%s: image/unsupported, by name', (name, file) => {
+    expect(() => readPictureHeader(file)).toThrow(
+      expect.objectContaining({ code: 'image/unsupported', have: name }),
     );
   });
 

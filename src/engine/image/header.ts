@@ -112,23 +112,28 @@ function brandsOf(text: string): string {
   return text.slice(8, size);
 }
 
+/** Files that people take for pictures: a signature, where it stands, and the name to say. */
+const OTHERS: readonly (readonly [signature: string, at: number, name: string])[] = [
+  ['II*\0', 0, 'TIFF'],
+  ['MM\0*', 0, 'TIFF'],
+  ['\xff\n', 0, 'JPEG XL'],
+  ['JXL ', 4, 'JPEG XL'],
+  ['8BPS', 0, 'Photoshop'],
+  ['%PDF', 0, 'PDF'],
+  ['ftyp', 4, 'video'],
+  ['\x1aE\xdf\xa3', 0, 'video'],
+];
+
 /** The error for a file that is none of the accepted formats, in the words of what it is. */
 function refusal(text: string): EngineError {
-  const known = [
-    [/^....ftyp.*hei[cx]/s, 'HEIC'],
-    [/^(II\*\0|MM\0\*)/, 'TIFF'],
-    [/^(\xff\x0a|\0\0\0\x0cJXL )/, 'JPEG XL'],
-    [/^8BPS/, 'Photoshop'],
-    [/^%PDF/, 'PDF'],
-    [/^(....ftyp|\x1aE\xdf\xa3)/s, 'video'],
-  ] as const;
   if (/<svg[\s>]/i.test(text)) {
     return new EngineError(
       'image/svg',
       `picture — got an SVG drawing, needs ${ACCEPTED} — export it as PNG`,
     );
   }
-  const name = known.find(([pattern]) => pattern.test(text))?.[1];
+  const isHeic = text.startsWith('ftyp', 4) && /hei[cx]/.test(brandsOf(text));
+  const name = isHeic ? 'HEIC' : OTHERS.find(([mark, at]) => text.startsWith(mark, at))?.[2];
   if (name) {
     return new EngineError(
       'image/unsupported',

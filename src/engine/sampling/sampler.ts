@@ -68,14 +68,16 @@ export function runOnCpu(
   let xbar: Float32Array = m1;
   steps.forEach((step, index) => {
     const v = Float32Array.from(velocityAt(x, step, index));
-    const combine = (t: Terms): Float32Array =>
-      x.map((value, i) => {
-        const inputs = [value, v[i]!, m1[i]!, m2[i]!, xbar[i]!];
-        return row(t).reduce(
-          (total, factor, k) => round(total + round(round(factor) * inputs[k]!)),
+    const inputs = [x, v, m1, m2, xbar];
+    const combine = (t: Terms): Float32Array => {
+      const factors = row(t).map(round);
+      return x.map((_, i) =>
+        inputs.reduce(
+          (total, input, k) => round(total + round((factors[k] ?? 0) * (input[i] ?? 0))),
           0,
-        );
-      });
+        ),
+      );
+    };
     const [m, corrected, next] = [combine(step.m), combine(step.xbar), combine(step.next)];
     [x, m2, m1, xbar] = [next, m1, m, corrected];
     samples.push(x);
