@@ -88,12 +88,7 @@ function addDeclaration(assembly: Assembly, line: Line, chain: readonly string[]
   assembly.params.set(name, kind);
 }
 
-function addIncluded(
-  assembly: Assembly,
-  line: Line,
-  file: string,
-  chain: readonly string[],
-): void {
+function addIncluded(assembly: Assembly, line: Line, file: string, chain: readonly string[]): void {
   try {
     assembly.read(file);
   } catch (cause) {
@@ -107,7 +102,9 @@ export function stripComments(text: string): string {
   let depth = 0;
   let kept = '';
   let at = 0;
-  for (const match of text.replaceAll('\r\n', '\n').matchAll(/\/\*|\*\/|\/\/[^\n]*|\n|[^/*\n]+|[/*]/g)) {
+  for (const match of text
+    .replaceAll('\r\n', '\n')
+    .matchAll(/\/\*|\*\/|\/\/[^\n]*|\n|[^/*\n]+|[/*]/g)) {
     const [token] = match;
     if (token === '/*') depth++;
     else if (token === '*/' && depth > 0) depth--;

@@ -76,7 +76,8 @@ export function checkBindings(lines: readonly Line[]): void {
     if (binding === undefined) continue;
     const others = seen.get(binding) ?? [];
     const clash = others.find((other) => !exclusive(other.path, path));
-    if (clash) throw errorAt(line, `${binding} is taken by ${clash.line.file}:${clash.line.number}`);
+    if (clash)
+      throw errorAt(line, `${binding} is taken by ${clash.line.file}:${clash.line.number}`);
     seen.set(binding, [...others, { line, path: new Map(path) }]);
   }
 }

@@ -108,4 +108,6 @@ function enterBranch(
 }
 
 const unbalanced = (name: string, what: string): EngineError =>
-  new EngineError('shader/condition', `shader ${name} — got ${what}, needs balanced #if lines`, { stage: name });
+  new EngineError('shader/condition', `shader ${name} — got ${what}, needs balanced #if lines`, {
+    stage: name,
+  });
