@@ -5,7 +5,7 @@ export type WeightDtype =
   'F64' | 'F32' | 'F16' | 'BF16' | 'F8_E4M3' | 'I64' | 'I32' | 'I16' | 'I8' | 'U8' | 'BOOL';
 
 /** Bytes of one value. */
-export const BYTES_OF: ReadonlyMap<string, number> = new Map<WeightDtype, number>([
+const BYTES_OF: ReadonlyMap<string, number> = new Map<WeightDtype, number>([
   ['F64', 8],
   ['F32', 4],
   ['F16', 2],
