@@ -33,7 +33,7 @@ const CONDITION = /^\s*#(?:if|elif|else|endif)\b/;
  */
 export function assemble(file: string, read: (file: string) => string): Assembled {
   const assembly: Assembly = { read, lines: [], files: new Set(), params: new Map() };
-  addFile(assembly, file, []);
+  addFile(assembly, file, [], { text: '', file, number: 1 });
   checkConditions(assembly.lines, new Set(assembly.params.keys()));
   checkBindings(assembly.lines);
   return {
@@ -48,10 +48,11 @@ export function assemble(file: string, read: (file: string) => string): Assemble
 export const errorAt = ({ file, number }: Line, message: string): Error =>
   new Error(`${file}:${number}: ${message}`);
 
-function addFile(assembly: Assembly, file: string, chain: readonly string[]): void {
+/** Adds the lines of `file`; `from` is the line that asks for it, `chain` the files that lead to it. */
+function addFile(assembly: Assembly, file: string, chain: readonly string[], from: Line): void {
   assembly.files.add(file);
   let depth = 0;
-  stripComments(assembly.read(file))
+  textOf(assembly, file, from)
     .split('\n')
     .forEach((text, index) => {
       const line: Line = { text: text.trimEnd(), file, number: index + 1 };
@@ -68,6 +69,15 @@ function addFile(assembly: Assembly, file: string, chain: readonly string[]): vo
     });
 }
 
+function textOf({ read }: Assembly, file: string, from: Line): string {
+  try {
+    return stripComments(read(file));
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw errorAt(from, `cannot read "${file}": ${reason}`);
+  }
+}
+
 function addDeclaration(assembly: Assembly, line: Line, chain: readonly string[]): void {
   const [, path] = INCLUDE.exec(line.text) ?? [];
   if (path !== undefined) {
@@ -75,7 +85,7 @@ function addDeclaration(assembly: Assembly, line: Line, chain: readonly string[]
     if (chain.includes(file)) {
       throw errorAt(line, `circular include: ${[...chain, file].join(' -> ')}`);
     }
-    if (!assembly.files.has(file)) addIncluded(assembly, line, file, chain);
+    if (!assembly.files.has(file)) addFile(assembly, file, chain, line);
     return;
   }
   const [, name, kind = ''] = PARAM.exec(line.text) ?? [];
@@ -88,29 +98,19 @@ function addDeclaration(assembly: Assembly, line: Line, chain: readonly string[]
   assembly.params.set(name, kind);
 }
 
-function addIncluded(assembly: Assembly, line: Line, file: string, chain: readonly string[]): void {
-  try {
-    assembly.read(file);
-  } catch (cause) {
-    throw new Error(errorAt(line, `cannot read the include "${file}"`).message, { cause });
-  }
-  addFile(assembly, file, chain);
-}
-
-/** Returns the text with LF line ends and comments blanked out; block comments nest. Line numbers stay. */
+/**
+ * Returns the text with LF line ends and comments taken out; block comments nest. Line numbers stay.
+ * Throws when a block comment is never closed.
+ */
 export function stripComments(text: string): string {
+  const tokens = /\/\*|\*\/|\/\/[^\n]*|\n|[^/*\n]+|[/*]/g;
   let depth = 0;
   let kept = '';
-  let at = 0;
-  for (const match of text
-    .replaceAll('\r\n', '\n')
-    .matchAll(/\/\*|\*\/|\/\/[^\n]*|\n|[^/*\n]+|[/*]/g)) {
-    const [token] = match;
+  for (const [token] of text.replaceAll('\r\n', '\n').matchAll(tokens)) {
     if (token === '/*') depth++;
     else if (token === '*/' && depth > 0) depth--;
     else if (token === '\n' || (depth === 0 && !token.startsWith('//'))) kept += token;
-    at += token.length;
   }
-  if (depth > 0) throw new Error(`block comment is never closed (${at} characters read)`);
+  if (depth > 0) throw new Error('a block comment is never closed');
   return kept;
 }
