@@ -16,16 +16,22 @@ export type CaseContext = {
   /** The whole config.json. */
   readonly config: Readonly<Record<string, unknown>>;
   /** Tensors of io.safetensors: names and values. */
-  readonly io: { names(): readonly string[]; has(name: string): boolean; read(name: string): Promise<Values> };
+  readonly io: {
+    names(): readonly string[];
+    has(name: string): boolean;
+    read(name: string): Promise<Values>;
+  };
   /** Weight files below the case's folder, by path without extension: `model`, `model_orig`, `vae/model`. */
   readonly weightFiles: readonly string[];
   open(path: string, rename?: Rename): Promise<WeightStore>;
+  /** A JSON file below the case's folder: `vae/config.json`. */
+  readJson(path: string): Promise<Readonly<Record<string, unknown>>>;
   /** Whether intermediates are wanted too. */
   readonly blocks: boolean;
 };
 
-/** Which error measure an output is held to: relative L2 of one network, of a trajectory, or PSNR of frames. */
-export type Measure = 'network' | 'trajectory' | 'frames';
+/** Which bar an output is held to: see compare.ts. */
+export type Measure = 'network' | 'trajectory' | 'latents' | 'frames';
 
 export type Output = {
   /** Name in io.safetensors, e.g. `out.sample` or `mid.block0.out`. */
