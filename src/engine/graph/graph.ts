@@ -69,6 +69,7 @@ export type GraphOptions = {
 /** Rows up to which an activation is kept in f32 at any precision: time embeddings and modulation, a few kilobytes. */
 const SMALL_ROWS = 8;
 
+/** A model as ops on symbolic tensors; built once, then recorded for a device. */
 export class Graph {
   readonly precision: Precision;
   /** Storage type of ordinary activations and of weight matrices. */

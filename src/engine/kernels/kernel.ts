@@ -36,6 +36,7 @@ export const output = (dtype?: Dtype): TensorSpec => spec('out', dtype);
 export const inout = (dtype?: Dtype): TensorSpec => spec('inout', dtype);
 /** Weight or table: read-only, never in the arena. */
 export const weight = (dtype?: Dtype): TensorSpec => spec('weight', dtype);
+/** A tensor that a call may leave out; the shader sees `HAS_NAME` false. */
 export const optional = (of: TensorSpec): TensorSpec => ({ ...of, optional: true });
 
 const spec = (role: TensorRole, dtype: Dtype | undefined): TensorSpec => (dtype ? { role, dtype } : { role });

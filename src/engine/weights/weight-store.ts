@@ -22,6 +22,7 @@ const LISTED = 5;
 const listed = (names: readonly string[]): string =>
   names.slice(0, LISTED).join(', ') + (names.length > LISTED ? ', …' : '');
 
+/** The tensors of one or more safetensors files, by name. */
 export class WeightStore {
   readonly #places = new Map<string, Place>();
   readonly #used = new Set<string>();
