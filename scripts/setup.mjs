@@ -37,7 +37,7 @@ if (needs.browser === 'required' && !findChrome()) {
   fail('setup: no Chrome or Chromium found — install one, or set PUPPETEER_EXECUTABLE_PATH to it');
 }
 
-/** @typedef {{ readonly name: string, readonly use: string, readonly backports?: boolean }} SystemPackage */
+/** @typedef {{ readonly name: string, readonly use: string, readonly oldest?: number }} SystemPackage */
 
 /** @returns {SystemPackage[]} what is missing and apt could bring */
 function systemPackages() {
@@ -49,7 +49,7 @@ function systemPackages() {
   if (process.platform !== 'linux') return packages;
   if (needs.drivers && (!findDriver('lavapipe') || mesaIsOld())) {
     packages.push({ name: 'libvulkan1', use: 'the Vulkan loader' });
-    packages.push({ name: 'mesa-vulkan-drivers', use: 'GPU tests with f16', backports: true });
+    packages.push({ name: 'mesa-vulkan-drivers', use: 'GPU tests with f16', oldest: OLDEST_MESA });
   }
   if (needs.drivers && needs.browser !== 'none' && !findDriver('swiftshader')) {
     const asked = packages.some(({ name }) => name === 'chromium');
@@ -74,10 +74,7 @@ function installSystemPackages(packages) {
   }
   console.log(`setup: installing with apt\n${list}`);
   try {
-    aptInstall(
-      packages.filter(({ backports }) => !backports).map(({ name }) => name),
-      packages.filter(({ backports }) => backports).map(({ name }) => name),
-    );
+    aptInstall(packages);
   } catch (error) {
     console.warn(`setup: ${error instanceof Error ? error.message : String(error)}`);
   }

@@ -12,6 +12,9 @@ import { packaged, root, runStep } from './lib/steps.mjs';
 
 const GOLDEN = '../shared/golden/wan';
 
+/** Golden cases of models that are not part of the engine yet. */
+const LATER = ['liveavatar', 'wan22_s2v', 'wav2vec2'];
+
 const total = { passed: 0, failed: 0, skipped: 0 };
 const scratch = mkdtempSync(join(tmpdir(), 'zoetrope-test-'));
 
@@ -66,7 +69,8 @@ function verify() {
   for (const precision of ['f32', 'f16']) {
     console.log(`\n== verify ${GOLDEN} in ${precision}`);
     const args = ['scripts/run.mjs', 'scripts/verify.ts', GOLDEN, '--precision', precision];
-    const { status, stdout } = spawnSync(process.execPath, [...args, '--adapter', 'lavapipe'], {
+    args.push('--adapter', 'lavapipe', ...LATER.flatMap((name) => ['--except', name]));
+    const { status, stdout } = spawnSync(process.execPath, args, {
       cwd: root,
       encoding: 'utf8',
       maxBuffer: 2 ** 26,

@@ -97,43 +97,64 @@ function field(stanza, name) {
   return value.trim().split(/\s+/);
 }
 
+/** @typedef {{ readonly name: string, readonly oldest?: number }} Wanted a package and the oldest major version that serves */
+
 /**
- * Installs packages; those in `fromBackports` from the release's backports where Debian's own are too old. apt's
- * configuration stays as it is: the backports entry lives in a temporary folder. Throws an `Error` that says why not.
- * @param {readonly string[]} packages
- * @param {readonly string[]} [fromBackports]
+ * Installs packages; one that is too old in the release itself comes from the release's backports. apt's configuration
+ * stays as it is: the backports entry lives in a temporary folder. Throws an `Error` that says why not.
+ * @param {readonly Wanted[]} packages
  */
-export function aptInstall(packages, fromBackports = []) {
+export function aptInstall(packages) {
   const folder = mkdtempSync(join(tmpdir(), 'zoetrope-apt-'));
+  const sources = [
+    '-o',
+    'Dir::Etc::SourceList=/dev/null',
+    '-o',
+    `Dir::Etc::SourceParts=${folder}`,
+    '-o',
+    'DPkg::Lock::Timeout=120',
+  ];
   try {
     const files = sourceFiles();
-    const codename =
-      /^VERSION_CODENAME=(\w+)/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? '';
-    const backports = fromBackports.length > 0 ? backportsSource(files, codename) : undefined;
-    for (const { name, text } of backports ? [...files, backports] : files) {
-      writeFileSync(join(folder, name), text);
-    }
-    const sources = [
-      '-o',
-      'Dir::Etc::SourceList=/dev/null',
-      '-o',
-      `Dir::Etc::SourceParts=${folder}`,
-    ];
-    const suffix = backports ? `/${codename}-backports` : '';
-    apt([...sources, 'update', '-q']);
-    apt([
-      ...sources,
-      '-o',
-      'DPkg::Lock::Timeout=120',
-      'install',
-      '-qy',
-      '--no-install-recommends',
-      ...packages,
-      ...fromBackports.map((name) => name + suffix),
-    ]);
+    for (const { name, text } of files) writeFileSync(join(folder, name), text);
+    apt('apt-get', [...sources, 'update', '-q']);
+    const old = packages.filter(({ name, oldest = 0 }) => offeredVersion(sources, name) < oldest);
+    const suite = old.length > 0 ? addBackports(folder, files) : '';
+    if (suite) apt('apt-get', [...sources, 'update', '-q']);
+    const names = packages.map(
+      (wanted) => wanted.name + (suite && old.includes(wanted) ? `/${suite}` : ''),
+    );
+    apt('apt-get', [...sources, 'install', '-qy', '--no-install-recommends', ...names]);
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+/**
+ * Writes the backports entry into `folder`; returns the suite's name.
+ * @param {string} folder
+ * @param {readonly SourceFile[]} files
+ * @returns {string}
+ */
+function addBackports(folder, files) {
+  const release = readFileSync('/etc/os-release', 'utf8');
+  const codename = /^VERSION_CODENAME=(\w+)/m.exec(release)?.[1] ?? '';
+  const source = backportsSource(files, codename);
+  if (!source)
+    throw new Error(`apt's source lists have no entry for "${codename}" to find its backports by`);
+  writeFileSync(join(folder, source.name), source.text);
+  return `${codename}-backports`;
+}
+
+/**
+ * Returns the major version that apt would install; 0 when it knows none.
+ * @param {readonly string[]} sources
+ * @param {string} name
+ * @returns {number}
+ */
+function offeredVersion(sources, name) {
+  const policy = apt('apt-cache', [...sources, 'policy', name]);
+  return Number.parseInt(/Candidate: (?:\d+:)?(\d+)/.exec(policy)?.[1] ?? '0', 10);
 }
 
 /** @returns {SourceFile[]} */
@@ -148,15 +169,20 @@ function sourceFiles() {
   return files;
 }
 
-/** @param {readonly string[]} args */
-function apt(args) {
-  const { status, stdout, stderr } = spawnSync('apt-get', args, {
+/**
+ * Runs one of apt's programs; returns what it printed.
+ * @param {'apt-get' | 'apt-cache'} program
+ * @param {readonly string[]} args
+ * @returns {string}
+ */
+function apt(program, args) {
+  const { status, stdout, stderr } = spawnSync(program, args, {
     encoding: 'utf8',
-    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C.UTF-8' },
     stdio: ['ignore', 'pipe', 'pipe'],
     maxBuffer: 2 ** 26,
   });
-  if (status === 0) return;
+  if (status === 0) return stdout;
   const tail = `${stdout}${stderr}`.trim().split('\n').slice(-5).join('\n');
-  throw new Error(`apt-get ended with status ${status}:\n${tail}`);
+  throw new Error(`${program} ended with status ${status}:\n${tail}`);
 }
