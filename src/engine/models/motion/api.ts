@@ -1,0 +1,44 @@
+/** The built-in model as its callers see it. */
+import type { Gpu } from '../../gpu/device.ts';
+import type { Precision } from '../../graph/graph.ts';
+import type { Executor } from '../../graph/replay.ts';
+import type { Raster } from '../../image/resize.ts';
+import type { PipelineCache } from '../../kernels/pipelines.ts';
+import type { ByteSource } from '../../weights/byte-source.ts';
+import type { MotionFrame, MotionProgress, MotionReport } from './report.ts';
+import type { MotionSettings } from './settings.ts';
+
+/** What runs the model; several models may share it. */
+export type MotionEngine = {
+  readonly gpu: Gpu;
+  readonly pipelines: PipelineCache;
+  readonly executor: Executor;
+};
+
+/** The files of the model: config.json, parsed, and model.safetensors. */
+export type MotionFiles = { readonly config: unknown; readonly weights: ByteSource };
+
+export type LoadOptions = {
+  readonly precision: Precision;
+  readonly signal?: AbortSignal;
+};
+
+export type AnimateOptions = {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: MotionProgress) => void;
+};
+
+/** The loaded model. It keeps the weights' files open; what one run needs on the device lives as long as the run. */
+export type MotionModel = {
+  /**
+   * Yields the frames of the picture in motion, in order, and returns the run's report. `picture` is RGBA at its own
+   * size; the output has its aspect. The same seed on the same adapter gives the same frames.
+   * Throws `settings/range`, `image/size`, `gpu/limit`, or `AbortError` once `signal` fires.
+   */
+  animate(
+    picture: Raster<Uint8ClampedArray>,
+    settings: Partial<MotionSettings>,
+    options?: AnimateOptions,
+  ): AsyncGenerator<MotionFrame, MotionReport, void>;
+  destroy(): void;
+};

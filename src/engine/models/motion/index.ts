@@ -1,0 +1,7 @@
+/** The built-in model: one picture in, its own pixels moved along a diffused field of motion out. */
+export type { AnimateOptions, LoadOptions, MotionEngine, MotionFiles, MotionModel } from './api.ts';
+export type { CameraMove, CameraMoveName } from './camera.ts';
+export { CAMERA_MOVES } from './camera.ts';
+export type { MotionFrame, MotionProgress, MotionReport, MotionStage } from './report.ts';
+export type { Ambient, MotionSettings } from './settings.ts';
+export { DEFAULT_SETTINGS, completeSettings, outputSize } from './settings.ts';
