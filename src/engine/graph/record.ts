@@ -168,6 +168,7 @@ function bindCalls(
         const tensor = dispatch.tensors[name];
         return tensor ? [locate(tensor)] : [];
       });
+      checkDistinct(label, dispatch, locate);
       resources.push({ buffer: uniforms, offset: at, size: uniformBytes(kernel) });
       const bindGroup = device.createBindGroup({
         label,
@@ -182,4 +183,16 @@ function bindCalls(
   );
   device.queue.writeBuffer(uniforms, 0, bytes.buffer);
   return recorded;
+}
+
+/** Throws `graph/aliased` when a dispatch would bind one tensor twice, which WebGPU refuses unless both are read-only. */
+function checkDistinct(label: string, { kernel, tensors }: Dispatch<Tensor>, locate: (tensor: Tensor) => GPUBufferBinding): void {
+  const ranges = Object.entries(kernel.tensors).flatMap(([name, { role }]) => {
+    const tensor = role === 'weight' ? undefined : tensors[name];
+    return tensor ? [{ name, ...locate(tensor) }] : [];
+  });
+  ranges.forEach((range, i) => {
+    const twin = ranges.slice(0, i).find(({ buffer, offset }) => buffer === range.buffer && offset === range.offset);
+    if (twin) throw new EngineError('graph/aliased', `${label} — got one tensor as ${twin.name} and ${range.name}, needs two`, { stage: label });
+  });
 }

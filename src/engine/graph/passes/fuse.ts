@@ -2,7 +2,8 @@
  * Fusion: folds activations, products, gates and residual sums into the kernel that makes their input.
  *
  * A step may ride when the producer's output has no other reader, the producer can take it (`riders`), nothing that
- * comes later in its order rides already, and no in-place update stands between the two.
+ * comes later in its order rides already, it brings no tensor that the producer reads already (a dispatch cannot bind
+ * one twice), and no in-place update stands between the two.
  */
 import type { Graph, Inputs, Node, Rider, Tensor } from '../graph.ts';
 import { isNode, rootOf } from '../graph.ts';
@@ -78,6 +79,7 @@ function canRide(graph: Graph, producer: Node, at: number, index: number, step: 
   if (taken.some((rider) => ORDER.indexOf(rider) >= ORDER.indexOf(step.rider))) return false;
   if (readers(graph, step.through) !== 1 || [...graph.results.values()].some((kept) => rootOf(kept) === step.through)) return false;
   const mine = new Set(Object.values(producer.inputs).flatMap((tensor) => (tensor ? [rootOf(tensor)] : [])));
+  if (Object.values(step.inputs).some((tensor) => tensor && mine.has(rootOf(tensor)))) return false;
   const between = graph.nodes.slice(at + 1, index);
   return !between.some((other) => other.outputs.length === 0 && Object.values(other.inputs).some((t) => t && sharesMemory(mine, t)));
 }
