@@ -4,7 +4,8 @@
 
 For each window: the picture (its first frame), and at 16 key times the backward displacement (where in the picture a
 pixel of that moment comes from, in pixels) with a confidence, averaged to cells of 8 x 8 pixels. Flow is OpenCV DIS
-in both directions, each started from the last; confidence from their agreement.
+in both directions, each started from the last; confidence from their agreement. For every third window of the wide
+shots, four later frames are kept with their fields: the refinement network learns from those.
 """
 import argparse
 import io
@@ -53,8 +54,8 @@ def cells(values, weight):
     return mean, share[..., 0]
 
 
-def window_field(grey, first, count, fps):
-    """Field [16, h/8, w/8, 3] of a window of `count` frames after the first."""
+def window_field(grey, first, count):
+    """Field [16, h/8, w/8, 3] of a window of `count` frames after the first, and the fields of all these frames."""
     dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     h, w = grey[0].shape
     ys, xs = np.mgrid[0:h, 0:w].astype(np.float32)
@@ -77,12 +78,16 @@ def window_field(grey, first, count, fps):
     steps = [zero] + found
     low = np.floor(moments).astype(int).clip(max=count - 1)
     part = (moments - low)[:, None, None, None]
-    return np.stack([steps[i] for i in low]) * (1 - part) + np.stack([steps[i + 1] for i in low]) * part
+    return np.stack([steps[i] for i in low]) * (1 - part) + np.stack([steps[i + 1] for i in low]) * part, found
+
+
+def rgb(frame):
+    return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
 
 
 def shot_windows(job):
     path, shot = job
-    cv2.setNumThreads(1)
+    cv2.setNumThreads(0)
     frames = frames_of(path, shot["start"], shot["n"])
     grey = [cv2.cvtColor(f, cv2.COLOR_BGR2GRAY) for f in frames]
     jumps = [abs(row[5]) for row in shot["motion"]]
@@ -93,10 +98,15 @@ def shot_windows(job):
     for first in range(0, len(frames) - count, max(3, count // 3)):
         if max(jumps[first : first + count], default=0) > 40:
             continue
-        field = window_field(grey, first, count, shot["fps"])
+        field, each = window_field(grey, first, count)
         if field[..., 2].mean() < 0.45:
             continue
-        windows.append((cv2.cvtColor(frames[first], cv2.COLOR_BGR2RGB), field.astype(np.float16), count / shot["fps"], shot["source"]))
+        window = dict(picture=rgb(frames[first]), field=field.astype(np.float16), seconds=count / shot["fps"], source=shot["source"])
+        if len(windows) % 3 == 0 and shot["w"] != shot["h"]:
+            at = [round(count * q / 4) for q in (1, 2, 3, 4)]
+            window["later"] = np.stack([rgb(frames[first + i]) for i in at])
+            window["later_field"] = np.stack([each[i - 1] for i in at]).astype(np.float16)
+        windows.append(window)
     return windows
 
 
@@ -161,16 +171,21 @@ def main():
     shots = shots[:: max(1, len(shots) // args.limit)] if args.limit else shots
     shots.sort(key=lambda s: -s["n"])
     groups = {}
-    with multiprocessing.Pool(args.workers) as pool:
+    with multiprocessing.get_context("spawn").Pool(args.workers) as pool:  # OpenCV's threads do not survive a fork
         jobs = [(f"{args.data}/{s['file']}", s) for s in shots]
         for shot, windows in zip(shots, pool.imap(shot_windows, jobs)):
             size = "square" if shot["w"] == shot["h"] else "wide"
             groups.setdefault((size, "test" if held_out(shot) else "train"), []).extend(windows)
     for (size, part), windows in groups.items():
-        if windows:
-            pictures, fields, seconds, sources = zip(*windows)
-            np.savez(f"{args.out}/{size}_{part}.npz", pictures=np.stack(pictures), fields=np.stack(fields), seconds=seconds, sources=sources)
-            print(size, part, len(windows), "windows", flush=True)
+        if not windows:
+            continue
+        take = lambda key: [w[key] for w in windows if key in w]
+        columns = dict(pictures=np.stack(take("picture")), fields=np.stack(take("field")), seconds=take("seconds"), sources=take("source"))
+        np.savez(f"{args.out}/{size}_{part}.npz", **columns)
+        print(size, part, len(windows), "windows", flush=True)
+        if later := take("later"):
+            firsts = np.stack([w["picture"] for w in windows if "later" in w])
+            np.savez(f"{args.out}/frames_{part}.npz", pictures=firsts, later=np.stack(later), fields=np.stack(take("later_field")))
 
 
 if __name__ == "__main__":
