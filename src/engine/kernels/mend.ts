@@ -1,0 +1,48 @@
+/** mend: adds a network's correction to a warped frame where the warp is not trusted, and packs it as RGBA8. */
+import wgsl from '../../shaders/mend.wgsl';
+import type { Arrays, Dims } from './kernel.ts';
+import { defineKernel, input, output } from './kernel.ts';
+import { WARP_CHANNELS } from './warp.ts';
+
+export const mend = defineKernel({
+  name: 'mend',
+  wgsl,
+  tensors: { warped: input(), delta: input(), y: output('u32') },
+  uniforms: { H: 'u32', W: 'u32' },
+  tune: {},
+  grid: ({ H = 2, W = 2 }) => [Math.ceil(W / 16), Math.ceil(H / 16), 1],
+  cost: ({ H = 2, W = 2 }) => ({ flops: 25 * H * W, bytes: 48 * H * W }),
+  shapes: ({ H = 2, W = 2 }) => ({
+    warped: [H / 2, W / 2, 4 * WARP_CHANNELS],
+    delta: [H / 2, W / 2, 12],
+    y: [H * W],
+  }),
+  cpu: mendCpu,
+  // One step of blue; the other channels are held by the test of a rendered frame, byte by byte.
+  tolerance: { f32: { abs: 66000, rel: 1e-7 }, f16: { abs: 66000, rel: 1e-7 } },
+  cases: [{ dims: { H: 18, W: 36 }, fill: mixed, why: 'more than one workgroup' }],
+  bench: [{ dims: { H: 512, W: 768 }, fill: mixed, why: 'a frame of the default size' }],
+});
+
+function mixed(name: string, i: number): number {
+  const wave = Math.sin(12.9898 * (i + 1) + name.length);
+  return name === 'warped' ? 0.5 + 0.6 * wave : 0.5 * wave;
+}
+
+const clamp = (value: number): number => Math.min(Math.max(value, 0), 1);
+
+function mendCpu({ warped, delta }: Arrays, { H = 2, W = 2 }: Dims): Arrays {
+  const y = Float32Array.from({ length: H * W }, (_, pixel) => {
+    const [row, column] = [Math.floor(pixel / W), pixel % W];
+    const block = Math.floor(row / 2) * (W / 2) + Math.floor(column / 2);
+    const inBlock = 2 * (row % 2) + (column % 2);
+    const at = (channel: number): number =>
+      warped![(block * WARP_CHANNELS + channel) * 4 + inBlock]!;
+    const gate = clamp(2.5 * Math.max(0.75 - at(3), 0) + at(5)) * Math.min(1, 8 * at(6));
+    const bytes = [0, 1, 2].map((channel) =>
+      Math.round(255 * clamp(at(channel) + gate * delta![block * 12 + channel * 4 + inBlock]!)),
+    );
+    return 255 * 2 ** 24 + bytes[2]! * 65536 + bytes[1]! * 256 + bytes[0]!;
+  });
+  return { y };
+}

@@ -1,0 +1,4 @@
+import { warp } from '../../src/engine/kernels/warp.ts';
+import { sweepKernel } from '../helpers/kernel.ts';
+
+sweepKernel(warp);
