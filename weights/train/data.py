@@ -172,6 +172,22 @@ def ambient_motion(picture, grid, seconds, loop):
     return kinds.sum(1), weights
 
 
+def disparity(picture, grid):
+    """A guess at layers: nearer towards the bottom, and a few regions of one colour and place stand out [b, h, w]."""
+    b, device = picture.shape[0], picture.device
+    x, y = cell_positions(grid, device)
+    colour = F.adaptive_avg_pool2d(picture, grid).flatten(2)
+    near = torch.rand(b, 1, 1, device=device) * 2 * y
+    for _ in range(3):
+        at = torch.randint(0, x.numel(), (b,), device=device)
+        seed = colour.gather(2, at.view(b, 1, 1).expand(-1, 3, 1))
+        apart = (colour - seed).square().sum(1).view(b, *grid) / 0.15
+        away = ((x - x.flatten()[at].view(b, 1, 1)).square() + (y - y.flatten()[at].view(b, 1, 1)).square()) / 0.05
+        near = near + torch.rand(b, 1, 1, device=device) * (-apart - away).exp()
+    near = F.avg_pool2d(F.pad(near[:, None], (1, 1, 1, 1), mode="replicate"), 3, 1)[:, 0]
+    return near - near.mean((1, 2), keepdim=True)
+
+
 def synthetic_batch(stills, b, grid, device):
     """-> picture, displacement, confidence, seconds, exact camera field, ambient weights, loop."""
     index = torch.randint(0, len(stills), (b,), device=device)
@@ -181,7 +197,9 @@ def synthetic_batch(stills, b, grid, device):
     loop = (torch.rand(b, device=device) < 0.25).float()
     camera = camera_motion(b, grid, device) * ((torch.rand(b, device=device) < 0.75) & (loop == 0)).view(b, 1, 1, 1, 1)
     ambient, weights = ambient_motion(picture, grid, seconds, loop)
-    total = camera + ambient
+    layered = torch.rand(b, device=device) * (torch.rand(b, device=device) < 0.4)
+    parallax = camera * (layered.view(b, 1, 1) * disparity(picture, grid))[:, None, None]
+    total = camera + parallax + ambient
     x, y = cell_positions(grid, device)
     inside = ((x + total[:, 0]).abs() < 0.5) & ((y + total[:, 1]).abs() < 0.5 * grid[0] / grid[1])
     return picture, total, inside.float(), seconds, camera, weights, loop
