@@ -84,6 +84,11 @@ export function writeTensor(device: GPUDevice, tensor: DeviceTensor, values: Arr
 
 /** Resolves to the tensor's values, unpadded, as f32. Waits for all work submitted before. */
 export async function readTensor(device: GPUDevice, tensor: DeviceTensor): Promise<Float32Array> {
+  return unpackTensor(await readBytes(device, tensor), tensor.shape, tensor.dtype);
+}
+
+/** Resolves to the tensor's bytes in its padded layout: for pixels, which f32 cannot hold. */
+export async function readBytes(device: GPUDevice, tensor: DeviceTensor): Promise<ArrayBuffer> {
   const size = bytesOf(tensor.shape, tensor.dtype);
   const label = `${tensor.label}/read`;
   const staging = device.createBuffer({ label, size, usage: GPUUsage.mapRead | GPUUsage.copyDst });
@@ -93,5 +98,5 @@ export async function readTensor(device: GPUDevice, tensor: DeviceTensor): Promi
   await staging.mapAsync(1);
   const bytes = staging.getMappedRange().slice(0);
   staging.destroy();
-  return unpackTensor(bytes, tensor.shape, tensor.dtype);
+  return bytes;
 }
