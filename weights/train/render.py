@@ -5,13 +5,21 @@ from torch import nn
 
 from model import KEYS, envelope
 
-REFINE_NAMES = ("conv_in", "down", "mid.0", "mid.1", "up", "conv_out")
+
+def border_ramp(reach, grid):
+    """Factors [2, h, w] for dx and dy that fade towards the border over `reach` widths."""
+    h, w = grid
+    edge = lambda n: torch.minimum(torch.arange(n, device=reach.device) + 0.5, n - 0.5 - torch.arange(n, device=reach.device)) / w
+    ramp = lambda q: 1 - (1 - (q / reach).clamp(max=1)) ** 2
+    return torch.stack([ramp(edge(w)).expand(h, w), ramp(edge(h))[:, None].expand(h, w)])
 
 
 def displacements(x, strength, camera):
     """Network output x [B,3,16,h,w], strength [B], camera [B,2,16,h,w] -> displacement (picture widths), confidence [B,16,h,w]."""
-    scale = strength.view(-1, 1, 1, 1, 1) * envelope(x.device).view(1, 1, -1, 1, 1)
-    return camera + scale * x[:, :2], ((x[:, 2] + 1) / 2).clamp(0, 1)
+    scale = strength[:, None] * envelope(x.device)  # [B, 16]
+    reach = (6 * scale).clamp(0.04, 0.25)
+    ramp = torch.stack([torch.stack([border_ramp(r, x.shape[-2:]) for r in row], 1) for row in reach])
+    return camera + scale[:, None, :, None, None] * ramp * x[:, :2], ((x[:, 2] + 1) / 2).clamp(0, 1)
 
 
 def close_loop(d):
