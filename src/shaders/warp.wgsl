@@ -6,7 +6,7 @@
 //   colour = Catmull-Rom bicubic (a = -1/2) of the picture at source, cut to the range of the middle 2 x 2 pixels
 //   stretch = clamp(|det d source / d place - 1|, 0, 1)         outside = 1 when source is not in the frame
 //
-// The picture goes on past its border as in a mirror that stands on the outer edge of its last pixels.
+// Outside the frame source is folded back as by mirrors on the picture's outer edges; pixels are clamped at the border.
 //
 // Layout   field [h, w, 4]: displacement x, y, confidence, progress   picture [H0 * W0] RGBA8
 //          y [H/2, W/2, 32]: eight channels (red, green, blue, confidence, stretch, outside, progress, 1), each with
@@ -30,14 +30,14 @@ fn cubicWeights(f: f32) -> vec4f {
   return 0.5 * vec4f(((2.0 - f) * f - 1.0) * f, (3.0 * f - 5.0) * f * f + 2.0, ((4.0 - 3.0 * f) * f + 1.0) * f, (f - 1.0) * f * f);
 }
 
-fn mirrored(i: i32, length: u32) -> u32 {
-  let period = i32(2u * length);
-  let at = u32(((i % period) + period) % period);
-  return min(at, u32(period) - 1u - at);
+fn mirrored(at: vec2f, size: vec2f) -> vec2f {
+  let folded = abs(at) - 2.0 * size * floor(abs(at) / (2.0 * size));
+  return min(folded, 2.0 * size - folded);
 }
 
 fn colourAt(source: vec2f) -> vec3f {
-  let q = source * vec2f(f32(p.W0), f32(p.H0)) / vec2f(f32(p.W), f32(p.H)) - 0.5;
+  let size = vec2f(f32(p.W0), f32(p.H0));
+  let q = mirrored(source * (size / vec2f(f32(p.W), f32(p.H))), size) - 0.5;
   let whole = floor(q);
   let wx = cubicWeights(q.x - whole.x);
   let wy = cubicWeights(q.y - whole.y);
@@ -46,10 +46,10 @@ fn colourAt(source: vec2f) -> vec3f {
   var low = vec3f(1.0);
   var high = vec3f(0.0);
   for (var j = 0; j < 4; j++) {
-    let row = mirrored(first.y + j, p.H0) * p.W0;
+    let row = u32(clamp(first.y + j, 0, i32(p.H0) - 1)) * p.W0;
     var line = vec3f();
     for (var i = 0; i < 4; i++) {
-      let colour = unpack4x8unorm(picture[row + mirrored(first.x + i, p.W0)]).rgb;
+      let colour = unpack4x8unorm(picture[row + u32(clamp(first.x + i, 0, i32(p.W0) - 1))]).rgb;
       line += wx[i] * colour;
       let middle = (i == 1 || i == 2) && (j == 1 || j == 2);
       low = select(low, min(low, colour), middle);

@@ -69,10 +69,10 @@ const AROUND = [-1, 0, 1, 2] as const;
 const clamp = (value: number, low: number, high: number): number =>
   Math.min(Math.max(value, low), high);
 
-/** Index of the mirrored picture: …1 0 | 0 1 2 … n−1 | n−1 n−2 … */
-function mirror(i: number, length: number): number {
-  const at = ((i % (2 * length)) + 2 * length) % (2 * length);
-  return at < length ? at : 2 * length - 1 - at;
+/** A place folded back into 0…length by mirrors at both ends. */
+function mirror(at: number, length: number): number {
+  const folded = Math.abs(at) % (2 * length);
+  return Math.min(folded, 2 * length - folded);
 }
 
 function warpCpu(inputs: Arrays, dims: Dims): Arrays {
@@ -123,14 +123,15 @@ function pixel({ field, picture }: Arrays, dims: Dims, x: number, y: number): nu
 
 function colour(picture: Float32Array, dims: Dims, sx: number, sy: number): number[] {
   const { H = 2, W = 2, H0 = 1, W0 = 1 } = dims;
-  const [qx, qy] = [(sx * W0) / W - 0.5, (sy * H0) / H - 0.5];
+  const qx = mirror((sx * W0) / W, W0) - 0.5;
+  const qy = mirror((sy * H0) / H, H0) - 0.5;
   return [0, 1, 2].map((channel) => {
     const middle: number[] = [];
     let sum = 0;
     for (const j of AROUND) {
       for (const i of AROUND) {
         const [cx, cy] = [Math.floor(qx) + i, Math.floor(qy) + j];
-        const rgba = picture[mirror(cy, H0) * W0 + mirror(cx, W0)]!;
+        const rgba = picture[clamp(cy, 0, H0 - 1) * W0 + clamp(cx, 0, W0 - 1)]!;
         const value = (Math.floor(rgba / 256 ** channel) % 256) / 255;
         sum += catmullRom(qx - cx) * catmullRom(qy - cy) * value;
         if ((i === 0 || i === 1) && (j === 0 || j === 1)) middle.push(value);
