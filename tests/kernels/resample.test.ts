@@ -1,0 +1,4 @@
+import { resample } from '../../src/engine/kernels/resample.ts';
+import { sweepKernel } from '../helpers/kernel.ts';
+
+sweepKernel(resample);
