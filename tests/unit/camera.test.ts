@@ -5,8 +5,10 @@ import {
   FOCAL,
   STILL,
   cameraField,
+  coverZoom,
   ease,
   homography,
+  mayCover,
   poseAt,
   sourceOf,
 } from '../../src/engine/models/motion/camera.ts';
@@ -34,7 +36,7 @@ describe('camera homographies against closed forms', () => {
     // The angle of a ray grows by the angle of the turn.
     const turned = FOCAL * Math.tan(Math.atan(x / FOCAL) + 0.2);
     near({ yaw: 0.2 }, [turned, (y * Math.hypot(turned, FOCAL)) / Math.hypot(x, FOCAL)]);
-    const raised = FOCAL * Math.tan(Math.atan(y / FOCAL) - 0.2);
+    const raised = FOCAL * Math.tan(Math.atan(y / FOCAL) + 0.2);
     near({ pitch: 0.2 }, [(x * Math.hypot(raised, FOCAL)) / Math.hypot(y, FOCAL), raised]);
   });
 });
@@ -97,8 +99,13 @@ describe('camera moves', () => {
 });
 
 describe('camera field', () => {
+  const pathOf =
+    (...moves: CameraMove[]) =>
+    (u: number) =>
+      poseAt(moves, u, PLAIN);
+
   it('holds displacements at the cells of each key time', () => {
-    const field = cameraField([{ move: 'zoom-in' }], 16, [3, 4], 0.75, PLAIN);
+    const field = cameraField(pathOf({ move: 'zoom-in' }), 16, [3, 4], 0.75, true);
     expect(field).toHaveLength(16 * 3 * 4 * 2);
     const zoom = end('zoom-in').zoom;
     for (const [key, row, column] of [
@@ -111,5 +118,25 @@ describe('camera field', () => {
       expect(field[at]).toBeCloseTo(-share * ((column + 0.5) / 4 - 0.5), 6);
       expect(field[at + 1]).toBeCloseTo(-share * ((row + 0.5) / 3 - 0.5) * 0.75, 6);
     }
+  });
+
+  it('a pan by p needs a cover zoom of 2 p, a pull-back takes none', () => {
+    expect(coverZoom(homography({ ...STILL, panX: 0.06 }), 0.75)).toBeCloseTo(0.12, 6);
+    expect(coverZoom(homography({ ...STILL, panY: -0.06 }), 0.75)).toBeCloseTo(0.16, 6);
+    expect(coverZoom(homography({ ...STILL, zoom: 0.2 }), 0.75)).toBe(0);
+    expect(mayCover([{ move: 'pan-left' }, { move: 'zoom-in' }])).toBe(true);
+    expect(mayCover([{ move: 'pan-left' }, { move: 'zoom-out' }])).toBe(false);
+  });
+
+  it.each(CAMERA_MOVES)('%s stays in the picture when it covers', (move) => {
+    const field = cameraField(pathOf({ move }), 4, [30, 40], 0.75, mayCover([{ move }]));
+    let [most, least] = [-Infinity, Infinity];
+    for (let cell = 0; cell < 4 * 30 * 40; cell++) {
+      const x = ((cell % 40) + 0.5) / 40 - 0.5 + field[2 * cell]!;
+      most = Math.max(most, x);
+      least = Math.min(least, x);
+    }
+    if (mayCover([{ move }])) expect(Math.max(most, -least)).toBeLessThanOrEqual(0.5);
+    else expect(most).toBeGreaterThan(0.5);
   });
 });

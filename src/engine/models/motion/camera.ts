@@ -42,7 +42,7 @@ export type CameraPose = {
   readonly roll: number;
   /** To the right. */
   readonly yaw: number;
-  /** Upwards. */
+  /** Downwards. */
   readonly pitch: number;
 };
 
@@ -68,8 +68,8 @@ const EXTENTS: Readonly<Record<CameraMoveName, Partial<CameraPose>>> = {
   'roll-counterclockwise': { roll: -4 * DEGREE },
   'yaw-left': { yaw: -4 * DEGREE },
   'yaw-right': { yaw: 4 * DEGREE },
-  'pitch-up': { pitch: 4 * DEGREE },
-  'pitch-down': { pitch: -4 * DEGREE },
+  'pitch-up': { pitch: -4 * DEGREE },
+  'pitch-down': { pitch: 4 * DEGREE },
   // The camera goes round what is in the middle: it turns against its way, which keeps the middle in place.
   'orbit-left': { panX: -Math.tan(6 * DEGREE) * FOCAL, yaw: 6 * DEGREE },
   'orbit-right': { panX: Math.tan(6 * DEGREE) * FOCAL, yaw: -6 * DEGREE },
@@ -148,26 +148,21 @@ function handAt(u: number, { seed }: CameraOptions): CameraPose {
 
 /**
  * Returns the homography from a place of the frame to its source in the picture, both in picture widths from the
- * centre: roll, then the rotated ray projected again, then zoom, then pan.
+ * centre: rolled and zoomed, seen as a ray, turned by yaw, then by pitch, projected again and panned.
  */
-export function homography(pose: CameraPose): mat3 {
-  const product = (...factors: readonly mat3[]): mat3 =>
-    factors.reduce((a, b) => mat3.multiply(unit(), a, b), unit());
-  const { panX, panY, zoom, roll, yaw, pitch } = pose;
+export function homography({ panX, panY, zoom, roll, yaw, pitch }: CameraPose): mat3 {
   const [cosYaw, sinYaw] = [Math.cos(yaw), Math.sin(yaw)];
   const [cosPitch, sinPitch] = [Math.cos(pitch), Math.sin(pitch)];
   // gl-matrix keeps columns one after another.
-  const turnYaw: mat3 = [cosYaw, 0, -sinYaw, 0, 1, 0, sinYaw, 0, cosYaw];
-  const turnPitch: mat3 = [1, 0, 0, 0, cosPitch, sinPitch, 0, -sinPitch, cosPitch];
-  return product(
+  const factors: readonly mat3[] = [
     mat3.fromTranslation(unit(), [panX, panY]),
-    mat3.fromScaling(unit(), [1 - zoom, 1 - zoom]),
     mat3.fromScaling(unit(), [FOCAL, FOCAL]),
-    turnYaw,
-    turnPitch,
-    mat3.fromScaling(unit(), [1 / FOCAL, 1 / FOCAL]),
+    [1, 0, 0, 0, cosPitch, -sinPitch, 0, sinPitch, cosPitch],
+    [cosYaw, 0, -sinYaw, 0, 1, 0, sinYaw, 0, cosYaw],
+    mat3.fromScaling(unit(), [(1 - zoom) / FOCAL, (1 - zoom) / FOCAL]),
     mat3.fromRotation(unit(), roll),
-  );
+  ];
+  return factors.reduce((a, b) => mat3.multiply(unit(), a, b), unit());
 }
 
 /** A new unit matrix on a plain array, which keeps f64. */
@@ -180,28 +175,59 @@ export function sourceOf(matrix: mat3, x: number, y: number): readonly [x: numbe
   return [at[0] / at[2], at[1] / at[2]];
 }
 
+const BISECTIONS = 24;
+const MOST_COVER = 0.9;
+
 /**
- * Returns the backward displacements of a camera [keys, h, w, 2] in picture widths, at progress 1/keys … 1.
+ * Returns the smallest zoom, as a share from 0 to 0.9, that has to be applied before `matrix` so that all four corners
+ * find their source inside the picture. `aspect` is the picture's height over its width.
+ */
+export function coverZoom(matrix: mat3, aspect: number): number {
+  const fits = (zoom: number): boolean =>
+    [-0.5, 0.5].every((x) =>
+      [-0.5, 0.5].every((y) => {
+        const [sx, sy] = sourceOf(matrix, x * (1 - zoom), y * aspect * (1 - zoom));
+        return Math.abs(sx) <= 0.5 + 1e-9 && Math.abs(sy) <= aspect / 2 + 1e-9;
+      }),
+    );
+  if (fits(0)) return 0;
+  let [low, high] = [0, MOST_COVER];
+  for (let i = 0; i < BISECTIONS; i++) {
+    const middle = (low + high) / 2;
+    if (fits(middle)) high = middle;
+    else low = middle;
+  }
+  return high;
+}
+
+/**
+ * Returns the backward displacements of a path [keys, h, w, 2] in picture widths, at progress 1/keys … 1.
+ * `poseOf` gives the pose at a progress; with `cover` every frame zooms in by just as much as hides the border.
  * `aspect` is the picture's height over its width.
  */
 export function cameraField(
-  moves: readonly CameraMove[],
+  poseOf: (u: number) => CameraPose,
   keys: number,
   [h, w]: readonly [number, number],
   aspect: number,
-  options: CameraOptions,
+  cover: boolean,
 ): Float32Array<ArrayBuffer> {
   const field = new Float32Array(keys * h * w * 2);
   for (let key = 0; key < keys; key++) {
-    const matrix = homography(poseAt(moves, (key + 1) / keys, options));
+    const matrix = homography(poseOf((key + 1) / keys));
+    const share = cover ? 1 - coverZoom(matrix, aspect) : 1;
     for (let row = 0; row < h; row++) {
       const y = ((row + 0.5) / h - 0.5) * aspect;
       for (let column = 0; column < w; column++) {
         const x = (column + 0.5) / w - 0.5;
-        const [sx, sy] = sourceOf(matrix, x, y);
+        const [sx, sy] = sourceOf(matrix, x * share, y * share);
         field.set([sx - x, sy - y], ((key * h + row) * w + column) * 2);
       }
     }
   }
   return field;
 }
+
+/** Whether the border may be hidden: a pull-back must show more than there is. */
+export const mayCover = (moves: readonly CameraMove[]): boolean =>
+  moves.reduce((sum, { move, amount = 1 }) => sum + amount * (EXTENTS[move].zoom ?? 0), 0) >= 0;
