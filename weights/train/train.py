@@ -49,7 +49,9 @@ if os.path.exists(checkpoint):
     model.load_state_dict(state["model"]), ema.load_state_dict(state["ema"]), optimizer.load_state_dict(state["optimizer"])
     step, before = state["step"], state["seconds"]
     torch.manual_seed(1234 + rank + 1000 * step)
-forward = torch.compile(model) if args.compile else model
+if args.compile:  # block by block: eight blocks share one compilation a grid
+    for block in model.transformer.blocks:
+        block.compile(dynamic=False)
 parameters = list(model.parameters())
 
 stills = load_stills(f"{args.data}/stills.npz", device)
@@ -101,7 +103,7 @@ while True:
     s = sigma.view(-1, 1, 1, 1, 1)
     noisy = (1 - s) * b["target"] + s * noise
     with torch.autocast(device.type, torch.bfloat16, enabled=cuda):
-        velocity = forward(noisy, 1000 * sigma, b["picture"], b["camera"], b["given"], b["controls"])
+        velocity = model(noisy, 1000 * sigma, b["picture"], b["camera"], b["given"], b["controls"])
     loss = ((velocity.float() - (noise - b["target"])).square() * b["weight"]).mean()
     optimizer.zero_grad(set_to_none=False)
     loss.backward()
