@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 import model as motion
 from camera import camera_field
 from config import model_config
-from render import Refiner, at_time, close_loop, displacements, gate, pad4, refine_inputs, upsample, warp
+from render import Refiner, at_time, close_loop, displacements, moved, pad4, upsample
 from sample import sample
 
 GRID, SIZE = (6, 8), (50, 66)  # cells; the picture's own height and width, odd on purpose
@@ -62,16 +62,12 @@ def main():
         io["out.field_loop"] = torch.cat([close_loop(looped), c[:, None]], 1)
         for i, tau in enumerate(TAU):
             now = at_time(io["out.field"], one(tau))
-            dense = upsample(now, *SIZE)
-            colour, stretch, outside = warp(io["in.picture"], dense[:, :2])
-            confidence = dense[:, 2:].clamp(0, 1)
-            inputs = refine_inputs(colour, confidence, stretch, outside, one(tau))
+            colour, inputs, share = moved(io["in.picture"], now, one(tau))
             change = refiner(pad4(inputs))[..., : SIZE[0], : SIZE[1]]
-            share = gate(confidence, outside, one(tau))
             frame = (colour + share * change).clamp(0, 1)
             io[f"out.frame{i}"] = frame
             if i > 0:
-                io |= {f"mid.frame{i}.field": now, f"mid.frame{i}.dense": dense, f"mid.frame{i}.inputs": inputs, f"mid.frame{i}.change": change}
+                io |= {f"mid.frame{i}.field": now, f"mid.frame{i}.dense": upsample(now, *SIZE), f"mid.frame{i}.inputs": inputs, f"mid.frame{i}.change": change}
     weights = {**network.state_dict(), **{f"refine.{k}": v for k, v in refiner.state_dict().items()}}
     save_file({k: v.contiguous() for k, v in weights.items()}, f"{out}/model.safetensors")
     save_file({k: v.contiguous() for k, v in io.items()}, f"{out}/io.safetensors")

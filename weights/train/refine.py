@@ -9,9 +9,9 @@ import time
 import numpy as np
 import torch
 
-from render import Refiner, gate, refine_inputs, upsample, warp
+from render import Refiner, moved
 
-HEIGHT, WIDTH, CROP = 256, 448, 192
+WIDTH, CROP = 448, 192
 
 
 def examples(store, b, device):
@@ -25,14 +25,13 @@ def examples(store, b, device):
     field[:, 2] *= 1 - 0.3 * torch.rand(b, 1, 1, device=device)  # the network's confidence is less sure than the truth
     if torch.rand(()) < 0.5:
         picture, later, field = picture.flip(-1), later.flip(-1), field.flip(-1) * torch.tensor([-1.0, 1, 1], device=device).view(1, 3, 1, 1)
-    tau = (which + 1) / 4
+    tau = ((which + 1) / 4).float()
     picture, later, field = border_case(picture, later, field) if torch.rand(()) < 0.3 else (picture, later, field)
-    dense = upsample(field, *picture.shape[-2:])
-    confidence = dense[:, 2:].clamp(0, 1)
-    colour, stretch, outside = warp(picture, dense[:, :2] * (WIDTH / picture.shape[-1]))
+    field[:, :2] *= WIDTH / picture.shape[-1]
+    colour, inputs, share = moved(picture, field, tau)
     y, x = (int(torch.randint(0, max(1, (n - CROP) // 4 + 1), ())) * 4 for n in colour.shape[-2:])
     cut = lambda t: t[..., y : y + CROP, x : x + CROP]
-    return cut(colour), cut(refine_inputs(colour, confidence, stretch, outside, tau)), cut(gate(confidence, outside, tau)), cut(later)
+    return cut(colour), cut(inputs), cut(share), cut(later)
 
 
 def border_case(picture, later, field):

@@ -49,19 +49,32 @@ def at_time(field, tau):
     return out
 
 
-def spread(values, axis, size):
+def b_spline_slope(f):
+    return -((1 - f) ** 2) / 2, (3 * f**2 - 4 * f) / 2, (-3 * f**2 + 2 * f + 1) / 2, f**2 / 2
+
+
+def spread(values, axis, size, taps=b_spline):
     """Uniform cubic B-spline from cells to pixels along one axis; cell centres at (i + 1/2) size / n, clamped."""
     n = values.shape[axis]
     place = (torch.arange(size, device=values.device, dtype=torch.float32) + 0.5) * n / size - 0.5
     low = place.floor().long()
     shape = [1] * values.ndim
     shape[axis] = size
-    taps = b_spline((place - low).to(values.dtype))
-    return sum(t.view(shape) * values.index_select(axis, (low + i - 1).clamp(0, n - 1)) for i, t in enumerate(taps))
+    weights = taps((place - low).to(values.dtype))
+    total = sum(t.view(shape) * values.index_select(axis, (low + i - 1).clamp(0, n - 1)) for i, t in enumerate(weights))
+    return total * (n / size) if taps is b_spline_slope else total
 
 
 def upsample(field, height, width):
     return spread(spread(field, -2, height), -1, width)
+
+
+def stretching(d, height, width):
+    """How much area changes, |det - 1| in 0..1, for displacement cells d [B,2,h,w] in widths -> [B,1,H,W]."""
+    across = spread(spread(d, -2, height), -1, width, b_spline_slope) * width
+    down = spread(spread(d, -2, height, b_spline_slope), -1, width) * width
+    det = (1 + across[:, :1]) * (1 + down[:, 1:]) - down[:, :1] * across[:, 1:]
+    return (det - 1).abs().clamp(0, 1)
 
 
 def mirror(p, size):
@@ -71,20 +84,12 @@ def mirror(p, size):
 
 
 def warp(picture, d):
-    """Picture [B,3,H,W] in 0..1, d [B,2,H,W] in picture widths -> colour, stretch [B,1,H,W], outside [B,1,H,W]."""
-    b, _, height, width = picture.shape
+    """Picture [B,3,H,W] in 0..1, d [B,2,H,W] in picture widths -> colour, outside [B,1,H,W]."""
+    height, width = picture.shape[-2:]
     ys = torch.arange(height, device=d.device, dtype=d.dtype).view(1, -1, 1) + d[:, 1] * width
     xs = torch.arange(width, device=d.device, dtype=d.dtype).view(1, 1, -1) + d[:, 0] * width
-    stretch = (jacobian(xs, ys) - 1).abs().clamp(0, 1)
     outside = ((xs < -0.5) | (xs > width - 0.5) | (ys < -0.5) | (ys > height - 0.5)).to(d.dtype)
-    return bicubic(picture, mirror(xs, width), mirror(ys, height)), stretch[:, None], outside[:, None]
-
-
-def jacobian(xs, ys):
-    """Determinant of the source position's derivatives: central differences, one-sided at the border."""
-    dx = lambda v: torch.gradient(v, dim=-1)[0]
-    dy = lambda v: torch.gradient(v, dim=-2)[0]
-    return dx(xs) * dy(ys) - dy(xs) * dx(ys)
+    return bicubic(picture, mirror(xs, width), mirror(ys, height)), outside[:, None]
 
 
 def bicubic(picture, x, y):
@@ -143,14 +148,20 @@ def pad4(x):
     return F.pad(x, (0, -x.shape[-1] % 4, 0, -x.shape[-2] % 4), mode="replicate")
 
 
+def moved(picture, cells, tau):
+    """Cells [B,3,h,w] of one moment -> warped colour, inputs of the refinement, its gate."""
+    height, width = picture.shape[-2:]
+    dense = upsample(cells, height, width)
+    confidence = dense[:, 2:].clamp(0, 1)
+    colour, outside = warp(picture, dense[:, :2])
+    inputs = refine_inputs(colour, confidence, stretching(cells[:, :2], height, width), outside, tau)
+    return colour, inputs, gate(confidence, outside, tau)
+
+
 def render(picture, field, tau, refiner=None):
     """Picture [B,3,H,W] in 0..1, field [B,3,16,h,w] (dx, dy, c), tau [B] -> frame [B,3,H,W]."""
-    height, width = picture.shape[-2:]
-    dense = upsample(at_time(field, tau), height, width)
-    confidence = dense[:, 2:].clamp(0, 1)
-    colour, stretch, outside = warp(picture, dense[:, :2])
+    colour, inputs, share = moved(picture, at_time(field, tau), tau)
     if refiner is None:
         return colour
-    inputs = pad4(refine_inputs(colour, confidence, stretch, outside, tau))
-    change = refiner(inputs)[..., :height, :width]
-    return (colour + gate(confidence, outside, tau) * change).clamp(0, 1)
+    change = refiner(pad4(inputs))[..., : picture.shape[-2], : picture.shape[-1]]
+    return (colour + share * change).clamp(0, 1)
