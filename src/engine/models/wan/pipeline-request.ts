@@ -1,0 +1,136 @@
+/** What is asked of a Wan pipeline, and what it refuses at the border. */
+import { EngineError } from '../../gpu/errors.ts';
+import type { Raster } from '../../image/resize.ts';
+import type { SamplerKind, SamplerVariant } from '../../sampling/sampler.ts';
+
+export type WanRequest = {
+  /** Token numbers of the prompt, with the end token and without padding. */
+  readonly prompt: readonly number[];
+  readonly negativePrompt: readonly number[];
+  /** RGB in 0..1 at exactly width × height: the first frame. Needed by the models that start from a picture. */
+  readonly image?: Raster;
+  /** The picture as CLIP sees it, normalised, where the caller prepares it; else it is made from `image`. */
+  readonly clipImage?: Raster;
+  readonly width: number;
+  readonly height: number;
+  /** 4n + 1. */
+  readonly frames: number;
+  readonly steps: number;
+  /** Pushes the noise levels up; 3 for small pictures, 5 for large ones. */
+  readonly shift: number;
+  readonly solver?: { readonly kind: SamplerKind; readonly variant: SamplerVariant };
+  /** Scale of the prompt's pull; 1 or less runs the network once a step instead of twice. */
+  readonly guidance: number;
+  /** The same for the second expert of models that have two; `guidance` where it is left out. */
+  readonly guidance2?: number;
+  /** Share of the noise range at and above which the first of two experts runs; the model's own where left out. */
+  readonly boundary?: number;
+  readonly seed?: number;
+  /** Noise [F, h, w, C] to start from, instead of the seed's. */
+  readonly noise?: Float32Array;
+};
+
+/** Sizes of the latent that a request stands for. */
+export type LatentSize = {
+  readonly F: number;
+  readonly h: number;
+  readonly w: number;
+  readonly C: number;
+};
+
+export type LatentScale = {
+  /** Frames and pixels that one latent frame and pixel stand for. */
+  readonly time: number;
+  readonly space: number;
+  readonly channels: number;
+  /** Latent pixels along a side of a patch. */
+  readonly patch: number;
+};
+
+/**
+ * Returns the size of the latent. Throws `wan/size`, `wan/frames`, `wan/steps`, `wan/prompt`, `wan/guidance`,
+ * `wan/boundary`, `wan/noise` for a request that no Wan model can serve.
+ */
+export function checkRequest(request: WanRequest, scale: LatentScale): LatentSize {
+  const { width, height, frames, steps, prompt, negativePrompt, guidance, guidance2, boundary } =
+    request;
+  const side = scale.space * scale.patch;
+  const whole = (n: number): boolean => Number.isSafeInteger(n) && n >= 1;
+  refuse(
+    !whole(width) || !whole(height) || width % side !== 0 || height % side !== 0,
+    'wan/size',
+    'size',
+    `${width} × ${height}`,
+    `multiples of ${side}`,
+  );
+  refuse(
+    !whole(frames) || (frames - 1) % scale.time !== 0,
+    'wan/frames',
+    'frame count',
+    frames,
+    `a multiple of ${scale.time} plus 1`,
+  );
+  refuse(!whole(steps), 'wan/steps', 'steps', steps, 'a whole number from 1');
+  refuse(
+    !(guidance >= 0) || !((guidance2 ?? guidance) >= 0),
+    'wan/guidance',
+    'guidance',
+    `${guidance}, ${guidance2}`,
+    'numbers from 0',
+  );
+  refuse(
+    boundary !== undefined && !(boundary >= 0 && boundary <= 1),
+    'wan/boundary',
+    'boundary',
+    String(boundary),
+    '0 to 1',
+  );
+  for (const ids of [prompt, negativePrompt]) {
+    refuse(
+      ids.length === 0 || !ids.every((id) => Number.isSafeInteger(id) && id >= 0),
+      'wan/prompt',
+      'prompt',
+      `${ids.length} tokens`,
+      'at least the end token, whole numbers',
+    );
+  }
+  const latent = {
+    F: 1 + (frames - 1) / scale.time,
+    h: height / scale.space,
+    w: width / scale.space,
+    C: scale.channels,
+  };
+  const values = latent.F * latent.h * latent.w * latent.C;
+  refuse(
+    request.noise !== undefined && request.noise.length !== values,
+    'wan/noise',
+    'noise',
+    request.noise?.length ?? 0,
+    `${values} values`,
+  );
+  return latent;
+}
+
+/** Throws `wan/image` unless the picture is there, RGB, and of the request's size. */
+export function checkImage({ image, width, height }: WanRequest): Raster {
+  const fits = image?.width === width && image.height === height && image.channels === 3;
+  const have = image ? `${image.width} × ${image.height} × ${image.channels}` : 'none';
+  if (!image || !fits) throw refusal('wan/image', 'picture', have, `${width} × ${height} × 3`);
+  return image;
+}
+
+function refuse(
+  wrong: boolean,
+  code: string,
+  what: string,
+  have: string | number,
+  need: string,
+): void {
+  if (wrong) throw refusal(code, what, have, need);
+}
+
+const refusal = (code: string, what: string, have: string | number, need: string): EngineError =>
+  new EngineError(code, `${what} — got ${have}, needs ${need} — change the request`, {
+    have,
+    need,
+  });
