@@ -20,7 +20,6 @@ export default defineConfig({
           environment: 'node',
           // A process a file: Dawn is native code, and a crash must not take other files with it.
           pool: 'forks',
-          setupFiles: ['tests/helpers/teardown.ts'],
           testTimeout: 120_000,
           hookTimeout: 60_000,
         },

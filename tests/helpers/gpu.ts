@@ -23,11 +23,10 @@ process.env['VK_DRIVER_FILES'] = drivers.flatMap(({ manifest }) => manifest ?? [
 
 /** Dawn frees its instance when the object is collected, also under a live device: hold on to it. */
 const instances = new Map<AdapterName, GPU>();
-const devices = new Set<GPUDevice>();
 
 /**
  * Returns Dawn's entry point with nothing but the named adapter behind it, and that adapter.
- * Every device it hands out is destroyed by `destroyDevices`. Throws when the driver is not installed.
+ * Whoever opens a device on it destroys it. Throws when the driver is not installed.
  */
 export async function openGpu(name: AdapterName): Promise<{ gpu: GPU; adapter: GPUAdapter }> {
   if (!drivers.some((driver) => driver.name === name && driver.manifest !== undefined)) {
@@ -37,43 +36,7 @@ export async function openGpu(name: AdapterName): Promise<{ gpu: GPU; adapter: G
   instances.set(name, gpu);
   const adapter = await gpu.requestAdapter();
   if (!adapter) throw new Error(`Dawn offers no adapter on ${name}`);
-  return { gpu: recordingDevices(gpu), adapter };
-}
-
-/** Destroys every device opened through `openGpu`: a process that ends with one alive can crash on the way out. */
-export function destroyDevices(): void {
-  for (const device of devices) device.destroy();
-  devices.clear();
-}
-
-function recordingDevices(gpu: GPU): GPU {
-  return new Proxy(gpu, {
-    get: (target, key) => {
-      if (key !== 'requestAdapter') return bound(target, key);
-      return async (options?: GPURequestAdapterOptions) => {
-        const adapter = await target.requestAdapter(options);
-        return adapter && recordingAdapter(adapter);
-      };
-    },
-  });
-}
-
-function recordingAdapter(adapter: GPUAdapter): GPUAdapter {
-  return new Proxy(adapter, {
-    get: (target, key) => {
-      if (key !== 'requestDevice') return bound(target, key);
-      return async (descriptor?: GPUDeviceDescriptor) => {
-        const device = await target.requestDevice(descriptor);
-        devices.add(device);
-        return device;
-      };
-    },
-  });
-}
-
-function bound(target: object, key: string | symbol): unknown {
-  const value: unknown = Reflect.get(target, key, target);
-  return typeof value === 'function' ? value.bind(target) : value;
+  return { gpu, adapter };
 }
 
 function chosenAdapters(): { readonly name: AdapterName }[] {
