@@ -3,18 +3,18 @@
 //   gate = clamp(2.5 * max(1 - confidence - 1/4, 0) + outside, 0, 1) * min(1, 8 * progress)
 //   rgb  = clamp(warped + gate * delta, 0, 1), rounded to 8 bits; alpha 255
 //
-// Layout   warped [H/2, W/2, 32] as the kernel warp writes it   delta [H/2, W/2, 12]: channel, row, column of a block
+// Layout   warped [H', W', 32] as the kernel warp writes it   delta [H', W', 12]: channel, row, column of a block
 //          y [H * W] RGBA8, rows from the top
 // Threads  one block of 2 x 2 pixels each, 8 x 8 blocks in a workgroup.
 // Exact    f32, rounded half to even or up by the device; the gate is zero at progress 0.
-// Needs    H and W even; grid (ceil(W/2 / 8), ceil(H/2 / 8), 1).
+// Needs    grid (ceil(W' / 8), ceil(H' / 8), 1).
 // Cost     48 values in, four words out. CPU reference: engine/kernels/mend.ts.
 
 @compute @workgroup_size(8, 8)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_id) lane: vec3u) {
   let block = (wg.xy + p.base.xy) * 8u + lane.xy;
-  let columns = p.W / 2u;
-  if (block.x >= columns || block.y >= p.H / 2u) { return; }
+  let columns = (p.W + 3u) / 4u * 2u;
+  if (block.x >= columns || block.y >= (p.H + 3u) / 4u * 2u) { return; }
   let index = block.y * columns + block.x;
   let at = index * 8u;
   let doubt = 2.5 * max(0.75 - loadWarped(at + 3u), vec4f()) + loadWarped(at + 5u);
@@ -23,7 +23,9 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_id) lane: ve
   let green = loadWarped(at + 1u) + gate * loadDelta(index * 3u + 1u);
   let blue = loadWarped(at + 2u) + gate * loadDelta(index * 3u + 2u);
   for (var i = 0u; i < 4u; i++) {
-    let pixel = (2u * block.y + (i >> 1u)) * p.W + 2u * block.x + (i & 1u);
-    y[pixel] = pack4x8unorm(vec4f(red[i], green[i], blue[i], 1.0));
+    let place = 2u * block + vec2u(i & 1u, i >> 1u);
+    if (all(place < vec2u(p.W, p.H))) {
+      y[place.y * p.W + place.x] = pack4x8unorm(vec4f(red[i], green[i], blue[i], 1.0));
+    }
   }
 }

@@ -8,12 +8,12 @@
 //
 // Outside the frame source is folded back as by mirrors on the picture's outer edges; pixels are clamped at the border.
 //
-// Layout   field [h, w, 4]: displacement x, y, confidence, progress   picture [H0 * W0] RGBA8
-//          y [H/2, W/2, 32]: eight channels (red, green, blue, confidence, stretch, outside, progress, 1), each with
-//          its four pixels (row, column) of a 2 x 2 block together
+// Layout   field [h, w, 4]: displacement x, y, confidence, progress   picture [H0, W0, 3] in 0 … 1
+//          y [H', W', 32], 2 H' and 2 W' the next multiples of four of H and W: eight channels (red, green, blue, confidence, stretch, outside, progress, 1), each with
+//          its four pixels (row, column) of a 2 x 2 block together; past the frame its last row and column repeat
 // Threads  one block of 2 x 2 pixels each, 8 x 8 blocks in a workgroup.
 // Exact    f32; a displacement of zero gives the picture's own values when both sizes agree.
-// Needs    H and W even; grid (ceil(W/2 / 8), ceil(H/2 / 8), 1).
+// Needs    grid (ceil(W' / 8), ceil(H' / 8), 1).
 // Cost     32 loads and about 400 flops a pixel. Source: docs/motion-model.md 5. CPU reference: engine/kernels/warp.ts.
 
 fn splineWeights(f: f32) -> vec4f {
@@ -43,13 +43,13 @@ fn colourAt(source: vec2f) -> vec3f {
   let wy = cubicWeights(q.y - whole.y);
   let first = vec2i(whole) - 1;
   var sum = vec3f();
-  var low = vec3f(1.0);
-  var high = vec3f(0.0);
+  var low = vec3f(1e9);
+  var high = vec3f(-1e9);
   for (var j = 0; j < 4; j++) {
     let row = u32(clamp(first.y + j, 0, i32(p.H0) - 1)) * p.W0;
     var line = vec3f();
     for (var i = 0; i < 4; i++) {
-      let colour = unpack4x8unorm(picture[row + u32(clamp(first.x + i, 0, i32(p.W0) - 1))]).rgb;
+      let colour = loadPicture(row + u32(clamp(first.x + i, 0, i32(p.W0) - 1))).rgb;
       line += wx[i] * colour;
       let middle = (i == 1 || i == 2) && (j == 1 || j == 2);
       low = select(low, min(low, colour), middle);
@@ -101,11 +101,11 @@ fn pixelAt(x: u32, y: u32) -> Pixel {
 @compute @workgroup_size(8, 8)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_id) lane: vec3u) {
   let block = (wg.xy + p.base.xy) * 8u + lane.xy;
-  let columns = p.W / 2u;
-  if (block.x >= columns || block.y >= p.H / 2u) { return; }
+  let columns = (p.W + 3u) / 4u * 2u;
+  if (block.x >= columns || block.y >= (p.H + 3u) / 4u * 2u) { return; }
   var channels: array<vec4f, 7>;
   for (var i = 0u; i < 4u; i++) {
-    let pixel = pixelAt(2u * block.x + (i & 1u), 2u * block.y + (i >> 1u));
+    let pixel = pixelAt(min(2u * block.x + (i & 1u), p.W - 1u), min(2u * block.y + (i >> 1u), p.H - 1u));
     channels[0][i] = pixel.colour.r;
     channels[1][i] = pixel.colour.g;
     channels[2][i] = pixel.colour.b;

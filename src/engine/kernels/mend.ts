@@ -2,7 +2,7 @@
 import wgsl from '../../shaders/mend.wgsl';
 import type { Arrays, Dims } from './kernel.ts';
 import { defineKernel, input, output } from './kernel.ts';
-import { WARP_CHANNELS } from './warp.ts';
+import { WARP_CHANNELS, blocksOf } from './warp.ts';
 
 export const mend = defineKernel({
   name: 'mend',
@@ -10,17 +10,20 @@ export const mend = defineKernel({
   tensors: { warped: input(), delta: input(), y: output('u32') },
   uniforms: { H: 'u32', W: 'u32' },
   tune: {},
-  grid: ({ H = 2, W = 2 }) => [Math.ceil(W / 16), Math.ceil(H / 16), 1],
+  grid: ({ H = 2, W = 2 }) => [Math.ceil(blocksOf(W) / 8), Math.ceil(blocksOf(H) / 8), 1],
   cost: ({ H = 2, W = 2 }) => ({ flops: 25 * H * W, bytes: 48 * H * W }),
   shapes: ({ H = 2, W = 2 }) => ({
-    warped: [H / 2, W / 2, 4 * WARP_CHANNELS],
-    delta: [H / 2, W / 2, 12],
+    warped: [blocksOf(H), blocksOf(W), 4 * WARP_CHANNELS],
+    delta: [blocksOf(H), blocksOf(W), 12],
     y: [H * W],
   }),
   cpu: mendCpu,
   // One step of blue; the other channels are held by the test of a rendered frame, byte by byte.
   tolerance: { f32: { abs: 66000, rel: 1e-7 }, f16: { abs: 66000, rel: 1e-7 } },
-  cases: [{ dims: { H: 18, W: 36 }, fill: mixed, why: 'more than one workgroup' }],
+  cases: [
+    { dims: { H: 18, W: 36 }, fill: mixed, why: 'more than one workgroup' },
+    { dims: { H: 5, W: 7 }, fill: mixed, why: 'odd sides' },
+  ],
   bench: [{ dims: { H: 512, W: 768 }, fill: mixed, why: 'a frame of the default size' }],
 });
 
@@ -34,7 +37,7 @@ const clamp = (value: number): number => Math.min(Math.max(value, 0), 1);
 function mendCpu({ warped, delta }: Arrays, { H = 2, W = 2 }: Dims): Arrays {
   const y = Float32Array.from({ length: H * W }, (_, pixel) => {
     const [row, column] = [Math.floor(pixel / W), pixel % W];
-    const block = Math.floor(row / 2) * (W / 2) + Math.floor(column / 2);
+    const block = Math.floor(row / 2) * blocksOf(W) + Math.floor(column / 2);
     const inBlock = 2 * (row % 2) + (column % 2);
     const at = (channel: number): number =>
       warped![(block * WARP_CHANNELS + channel) * 4 + inBlock]!;

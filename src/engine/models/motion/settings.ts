@@ -74,7 +74,7 @@ export function completeSettings(given: Partial<MotionSettings>): MotionSettings
 const MAX_ASPECT = 4;
 
 /**
- * Returns the output size for a picture: its aspect, the long side as asked, both sides multiples of four.
+ * Returns the output size for a picture: its aspect, the long side as asked, both sides even.
  * Throws `image/size` for an empty picture or one that is more than four times as long as wide.
  */
 export function outputSize(picture: Size, longSide: number): Size {
@@ -88,7 +88,7 @@ export function outputSize(picture: Size, longSide: number): Size {
       { stage: 'motion/picture', have: `${width} × ${height}` },
     );
   }
-  const fours = (side: number): number => 4 * Math.max(1, Math.round(side / 4));
+  const even = (side: number): number => 2 * Math.max(1, Math.round(side / 2));
   const scale = longSide / long;
-  return { width: fours(width * scale), height: fours(height * scale) };
+  return { width: even(width * scale), height: even(height * scale) };
 }
