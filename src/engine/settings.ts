@@ -1,0 +1,117 @@
+/** What a user can ask for: presets, defaults, limits, and the size of the video that follows from them. */
+import { EngineError } from './gpu/errors.ts';
+import { sizeWithLongSide } from './image/fit.ts';
+import type { Size } from './image/fit.ts';
+import limits from './settings-limits.json' with { type: 'json' };
+
+export type Preset = 'preview' | 'standard' | 'high';
+export type PrecisionChoice = 'auto' | 'f32' | 'f16';
+
+export type Settings = {
+  /** Free text; the built-in model reads words of motion in it and no others. */
+  readonly prompt: string;
+  readonly preset: Preset;
+  readonly frames: number;
+  /** Size of the video; absent = the picture's aspect at the preset's long side. */
+  readonly size?: Size;
+  /** Steps of the sampler. */
+  readonly steps: number;
+  /** Strength of motion, 0 … 1. */
+  readonly motion: number;
+  /** Words for the camera, e.g. `pan left, zoom in`; empty = a still camera. */
+  readonly camera: string;
+  /** Whether the frame after the last is the first. */
+  readonly loop: boolean;
+  readonly seed: number;
+  readonly fps: number;
+  readonly precision: PrecisionChoice;
+};
+
+export const PRESETS: readonly Preset[] = ['preview', 'standard', 'high'];
+const PRECISIONS: readonly PrecisionChoice[] = ['auto', 'f32', 'f16'];
+
+/** Sides of a chosen size are multiples of this: the video is even, the refinement halves it once more. */
+const SIDE_MULTIPLE = 4;
+/** Sides of a derived size. */
+const ROUND_MULTIPLE = 8;
+
+/**
+ * Returns complete settings: what is given, else the preset's, else the defaults.
+ * Throws `settings/` and the name of the first value that is out of its range.
+ */
+export function resolveSettings(given: Partial<Settings> = {}): Settings {
+  const preset = given.preset ?? 'standard';
+  oneOf('preset', preset, PRESETS);
+  const { frames, steps } = limits.presets[preset];
+  const settings: Settings = {
+    prompt: '',
+    frames,
+    steps,
+    motion: 0.5,
+    camera: '',
+    loop: false,
+    seed: 0,
+    fps: 24,
+    precision: 'auto',
+    ...given,
+    preset,
+  };
+  oneOf('precision', settings.precision, PRECISIONS);
+  for (const name of ['frames', 'steps', 'seed'] as const) within(name, settings[name], true);
+  for (const name of ['fps', 'motion'] as const) within(name, settings[name], false);
+  if (settings.prompt.length > limits.promptLength) {
+    throw new EngineError(
+      'settings/prompt',
+      `prompt — got ${settings.prompt.length} characters, needs ≤ ${limits.promptLength} — shorten it`,
+      { have: settings.prompt.length, need: limits.promptLength },
+    );
+  }
+  if (settings.size) checkSize(settings.size);
+  return settings;
+}
+
+/** Returns the size of the video for a picture that is shown at `picture` (upright). */
+export function outputSize(picture: Size, { size, preset }: Settings): Size {
+  if (size) return size;
+  const [smallest] = limits.side as [number, number];
+  const fitted = sizeWithLongSide(picture, limits.presets[preset].longSide, ROUND_MULTIPLE);
+  return {
+    width: Math.max(smallest, fitted.width),
+    height: Math.max(smallest, fitted.height),
+  };
+}
+
+function oneOf(name: string, value: string, known: readonly string[]): void {
+  if (known.includes(value)) return;
+  throw new EngineError(
+    `settings/${name}`,
+    `${name} — got "${value}", needs one of ${known.join(', ')} — change it`,
+    { have: value },
+  );
+}
+
+function within(
+  name: 'frames' | 'steps' | 'seed' | 'fps' | 'motion',
+  value: number,
+  whole: boolean,
+) {
+  const [low, high] = limits[name] as [number, number];
+  if (value >= low && value <= high && (!whole || Number.isInteger(value))) return;
+  const kind = whole ? 'a whole number ' : '';
+  throw new EngineError(
+    `settings/${name}`,
+    `${name} — got ${value}, needs ${kind}from ${low} to ${high} — change it`,
+    { have: value },
+  );
+}
+
+function checkSize({ width, height }: Size): void {
+  const [low, high] = limits.side as [number, number];
+  const fits = (side: number): boolean =>
+    Number.isInteger(side) && side >= low && side <= high && side % SIDE_MULTIPLE === 0;
+  if (fits(width) && fits(height)) return;
+  throw new EngineError(
+    'settings/size',
+    `size — got ${width}x${height}, needs sides from ${low} to ${high}, multiples of ${SIDE_MULTIPLE} — change it`,
+  );
+}
