@@ -1,43 +1,20 @@
 /** Runs a kernel on a device and compares it with its CPU reference: every case, tuning and storage type. */
 import { describe, expect, it } from 'vitest';
-import type { Capabilities, Gpu } from '../../src/engine/gpu/device.ts';
-import type { DeviceTensor, Dtype } from '../../src/engine/gpu/tensor.ts';
-import { createTensor, readTensor, sizeOf, unpackTensor, packTensor, writeTensor } from '../../src/engine/gpu/tensor.ts';
+import type { Gpu } from '../../src/engine/gpu/device.ts';
+import type { DeviceTensor } from '../../src/engine/gpu/tensor.ts';
+import { createTensor, readTensor, sizeOf, writeTensor } from '../../src/engine/gpu/tensor.ts';
 import { GPUUsage } from '../../src/engine/gpu/usage.ts';
+import { caseInputs, compare, tiersOf, tunings } from '../../src/engine/kernels/case.ts';
+import type { Tier } from '../../src/engine/kernels/case.ts';
 import { boundTensors, uniformBytes, writeUniforms } from '../../src/engine/kernels/declare.ts';
-import type { Arithmetic } from '../../src/engine/kernels/declare.ts';
-import type { Arrays, Case, Kernel, Tolerance, Values } from '../../src/engine/kernels/kernel.ts';
+import type { Arrays, Case, Kernel, Values } from '../../src/engine/kernels/kernel.ts';
 import { resolveValues } from '../../src/engine/kernels/kernel.ts';
 import { PipelineCache } from '../../src/engine/kernels/pipelines.ts';
 import { splitGrid } from '../../src/engine/graph/split.ts';
 import { testGpus } from './devices.ts';
 
-export type Tier = { readonly name: string; readonly storage: Dtype; readonly arithmetic: Arithmetic };
-
-/** The tiers that a device can run: plain f32, f16 storage with f32 arithmetic, f16 storage and arithmetic. */
-export function tiersOf(caps: Capabilities): Tier[] {
-  const tiers: Tier[] = [
-    { name: 'f32', storage: 'f32', arithmetic: 'f32' },
-    { name: 'f32 over f16', storage: 'f16', arithmetic: 'f32' },
-  ];
-  return caps.f16 ? [...tiers, { name: 'f16', storage: 'f16', arithmetic: 'f16' }] : tiers;
-}
-
-/** All combinations of the tunable values. */
-export function tunings(kernel: Kernel): Values[] {
-  return Object.entries(kernel.tune).reduce<Values[]>(
-    (all, [name, choices]) => all.flatMap((values) => choices.map((choice) => ({ ...values, [name]: choice }))),
-    [{}],
-  );
-}
-
-/** Values in -1..1 that look random and depend on `name` and `i` alone. */
-export function seeded(name: string, i: number): number {
-  let h = (i + 1) * 0x9e3779b1;
-  for (const c of name) h = Math.imul(h ^ c.charCodeAt(0), 0x85ebca6b);
-  h = Math.imul(h ^ (h >>> 15), 0xc2b2ae35);
-  return ((h ^ (h >>> 13)) >>> 0) / 2 ** 31 - 1;
-}
+export { caseInputs, compare, seeded, tiersOf, tunings } from '../../src/engine/kernels/case.ts';
+export type { Tier } from '../../src/engine/kernels/case.ts';
 
 /** Declares the sweep of `kernel` on every test adapter. */
 export function sweepKernel(kernel: Kernel): void {
@@ -63,21 +40,6 @@ async function checkCase(gpu: Gpu, kernel: Kernel, test: Case, tier: Tier, tune:
     const complaint = compare(got[name] ?? new Float32Array(), reference, tolerance);
     expect(complaint, `${kernel.name}.${name}, ${test.why}, ${tier.name}, ${JSON.stringify(tune)}`).toBe('');
   }
-}
-
-/** Returns the inputs of a case, rounded to what the tier stores. */
-export function caseInputs(kernel: Kernel, test: Case, tier: Tier): Arrays {
-  const shapes = kernel.shapes(test.dims);
-  return Object.fromEntries(
-    Object.entries(kernel.tensors).flatMap(([name, spec]) => {
-      const shape = shapes[name];
-      if (spec.role === 'out' || test.absent?.includes(name) || !shape) return [];
-      const values = Float32Array.from({ length: sizeOf(shape) }, (_, i) => (test.fill ?? seeded)(name, i));
-      const dtype = spec.dtype ?? tier.storage;
-      const stored = unpackTensor(packTensor(values, shape, dtype).buffer, shape, dtype);
-      return [[name, stored] as const];
-    }),
-  );
 }
 
 /** Runs one call of a kernel; outputs start out poisoned, so that an unwritten value shows. */
@@ -137,19 +99,4 @@ function cacheOf(gpu: Gpu): PipelineCache {
   const cache = caches.get(gpu) ?? new PipelineCache(gpu);
   caches.set(gpu, cache);
   return cache;
-}
-
-/** Returns '' when all values agree, else how many differ and the worst of them. Not-a-number never agrees. */
-export function compare(got: Float32Array, want: Float32Array, { abs, rel }: Tolerance): string {
-  if (got.length !== want.length) return `${got.length} values, want ${want.length}`;
-  let wrong = 0;
-  let worst = -1;
-  let worstBy = 0;
-  want.forEach((value, i) => {
-    const by = Math.abs((got[i] ?? NaN) - value) / (abs + rel * Math.abs(value));
-    if (by <= 1) return;
-    wrong++;
-    if (worst < 0 || Number.isNaN(by) || by > worstBy) [worst, worstBy] = [i, by];
-  });
-  return wrong === 0 ? '' : `${wrong} of ${want.length} differ, worst at ${worst}: got ${got[worst]}, want ${want[worst]}`;
 }
