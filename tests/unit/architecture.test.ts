@@ -171,7 +171,8 @@ describe('doc comments', () => {
       .filter(({ file, name }) => {
         const origin = engine.find(({ path }) => path === file);
         return origin && undocumented(origin, true).includes(name);
-      });
+      })
+      .map(({ file, name }) => `${file}: ${name}`);
     expect(silent).toEqual([]);
   });
 });
