@@ -63,15 +63,15 @@ function declareTensor({ name, role, dtype }: BoundTensor, binding: number, arit
     lines.push(`fn load${Name}(i: u32) -> vec4f { return ${name}[i]; }`);
     lines.push(`fn real${Name}(i: u32) -> Real4 { return Real4(${name}[i]); }`);
     lines.push(`fn at${Name}(e: u32) -> f32 { return ${name}[e >> 2u][e & 3u]; }`);
-    if (role !== 'weight') lines.push(`fn store${Name}(i: u32, v: vec4f) { ${name}[i] = v; }`);
+    if (role !== 'weight') lines.push(`fn store${Name}(i: u32, value: vec4f) { ${name}[i] = value; }`);
   } else if (dtype === 'f16') {
-    lines.push(`fn load${Name}(i: u32) -> vec4f { let v = ${name}[i]; return vec4f(unpack2x16float(v.x), unpack2x16float(v.y)); }`);
+    lines.push(`fn load${Name}(i: u32) -> vec4f { let held = ${name}[i]; return vec4f(unpack2x16float(held.x), unpack2x16float(held.y)); }`);
     const real = arithmetic === 'f16' ? `bitcast<vec4<f16>>(${name}[i])` : `load${Name}(i)`;
     lines.push(`fn real${Name}(i: u32) -> Real4 { return ${real}; }`);
     lines.push(`fn at${Name}(e: u32) -> f32 { return unpack2x16float(${name}[e >> 2u][(e >> 1u) & 1u])[e & 1u]; }`);
     if (role !== 'weight') {
-      lines.push(`fn store${Name}(i: u32, v: vec4f) {`);
-      lines.push('  let held = clamp(v, vec4f(-65504.0), vec4f(65504.0));');
+      lines.push(`fn store${Name}(i: u32, value: vec4f) {`);
+      lines.push('  let held = clamp(value, vec4f(-65504.0), vec4f(65504.0));');
       lines.push(`  ${name}[i] = vec2u(pack2x16float(held.xy), pack2x16float(held.zw));\n}`);
     }
   }

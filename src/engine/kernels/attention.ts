@@ -1,0 +1,96 @@
+/** attention: softmax(scale q kᵀ + bias) v for each head, self and cross, any length, one pass over the keys. */
+import wgsl from '../../shaders/attention.wgsl';
+import type { Arrays, Dims } from './kernel.ts';
+import { defineKernel, input, optional, output, weight } from './kernel.ts';
+
+/** Dims of a call with one key head for each query head and the usual scale. */
+export function attentionDims(heads: number, D: number, Lq: number, Lk: number): Dims {
+  return { heads, kvHeads: heads, D, Lq, Lk, scale: 1 / Math.sqrt(D), lastKeyBias: 0 };
+}
+
+export const attention = defineKernel({
+  name: 'attention',
+  wgsl,
+  tensors: { q: input(), k: input(), v: input(), bias: optional(weight('f32')), y: output() },
+  uniforms: {
+    Lq: 'u32',
+    Lk: 'u32',
+    heads: 'u32',
+    kvHeads: 'u32',
+    D: 'u32',
+    scale: 'f32',
+    lastKeyBias: 'f32',
+  },
+  tune: {},
+  choose: ({ D = 4, Lq = 1 }) => ({
+    BLOCKS: Math.ceil(D / 32),
+    BQ: D > 384 || Lq <= 32 ? 32 : 64,
+  }),
+  grid: ({ Lq = 1, heads = 1 }, { BQ }) => [Math.ceil(Lq / Number(BQ)), heads, 1],
+  cost: ({ Lq = 1, Lk = 1, heads = 1, D = 4 }) => ({
+    flops: 4 * Lq * Lk * heads * D,
+    bytes: 4 * (Lq + Lk) * heads * D,
+  }),
+  shapes: ({ Lq = 1, Lk = 1, heads = 1, kvHeads = 1, D = 4 }) => ({
+    q: [Lq, heads * D],
+    k: [Lk, kvHeads * D],
+    v: [Lk, kvHeads * D],
+    bias: [heads, Lq + Lk - 1],
+    y: [Lq, heads * D],
+  }),
+  cpu: attentionCpu,
+  tolerance: { f32: { abs: 3e-6, rel: 1e-5 }, f16: { abs: 3e-3, rel: 4e-3 } },
+  cases: [
+    { dims: attentionDims(2, 4, 3, 5), absent: ['bias'], why: 'narrowest heads, fewer keys than a tile' },
+    {
+      dims: { ...attentionDims(3, 24, 37, 70), lastKeyBias: 2.5 },
+      absent: ['bias'],
+      why: 'cross attention, odd lengths, a bias on the last key',
+    },
+    {
+      dims: { ...attentionDims(2, 32, 67, 67), scale: 1 },
+      why: 'a table of relative positions, no scale',
+    },
+    {
+      dims: attentionDims(1, 80, 66, 130),
+      absent: ['bias'],
+      fill: (name: string, i: number) => (name === 'v' ? 1 : 6) * Math.sin(i * (name === 'q' ? 0.37 : 0.73)),
+      why: 'heads of 80, peaked scores',
+    },
+    { dims: { ...attentionDims(4, 128, 34, 40), kvHeads: 2 }, absent: ['bias'], why: 'heads of 128 that share keys' },
+    { dims: attentionDims(1, 1024, 5, 35), absent: ['bias'], why: 'widest head' },
+  ],
+  bench: [
+    { dims: attentionDims(12, 128, 4096, 4096), absent: ['bias'], why: 'Wan 1.3B, self attention' },
+    { dims: attentionDims(12, 128, 8192, 512), absent: ['bias'], why: 'Wan 1.3B, text' },
+    { dims: attentionDims(1, 384, 4096, 4096), absent: ['bias'], why: 'autoencoder, middle block' },
+    { dims: attentionDims(6, 64, 1792, 1792), absent: ['bias'], why: 'motion model' },
+  ],
+});
+
+function attentionCpu(inputs: Arrays, dims: Dims): Arrays {
+  const { Lq = 1, Lk = 1, heads = 1, kvHeads = 1, D = 4, scale = 1, lastKeyBias = 0 } = dims;
+  const { q = new Float32Array(), k = new Float32Array(), v = new Float32Array(), bias } = inputs;
+  const y = new Float32Array(Lq * heads * D);
+  for (let i = 0; i < Lq; i++) {
+    for (let h = 0; h < heads; h++) {
+      const at = (i * heads + h) * D;
+      const other = (j: number): number => (j * kvHeads + Math.floor((h * kvHeads) / heads)) * D;
+      const scores = Float64Array.from({ length: Lk }, (_, j) => {
+        let s = 0;
+        for (let d = 0; d < D; d++) s += q[at + d]! * k[other(j) + d]!;
+        s = s * scale + (bias ? bias[h * (Lq + Lk - 1) + j - i + Lq - 1]! : 0);
+        return j === Lk - 1 ? s + lastKeyBias : s;
+      });
+      const most = scores.reduce((a, s) => Math.max(a, s), -Infinity);
+      const weights = scores.map((s) => Math.exp(s - most));
+      const total = weights.reduce((a, w) => a + w, 0);
+      for (let d = 0; d < D; d++) {
+        let sum = 0;
+        for (let j = 0; j < Lk; j++) sum += weights[j]! * v[other(j) + d]!;
+        y[at + d] = sum / total;
+      }
+    }
+  }
+  return { y };
+}
