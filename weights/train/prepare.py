@@ -164,10 +164,12 @@ def main():
     args.add_argument("out")
     args.add_argument("--workers", type=int, default=multiprocessing.cpu_count())
     args.add_argument("--limit", type=int, default=0, help="only so many shots (for trying out)")
+    args.add_argument("--held-out", action="store_true", help="only the shots kept for evaluation, no pictures")
     args = args.parse_args()
     index = json.load(open(f"{args.data}/index.json"))
-    np.savez(f"{args.out}/stills.npz", pictures=stills(args.data, index, np.random.default_rng(0)))
-    shots = [s for s in index["shots"] if plain(s["license"])]
+    if not args.held_out:
+        np.savez(f"{args.out}/stills.npz", pictures=stills(args.data, index, np.random.default_rng(0)))
+    shots = [s for s in index["shots"] if plain(s["license"]) and (held_out(s) or not args.held_out)]
     shots = shots[:: max(1, len(shots) // args.limit)] if args.limit else shots
     shots.sort(key=lambda s: -s["n"])
     groups = {}
