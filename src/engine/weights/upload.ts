@@ -23,6 +23,8 @@ export class WeightSet {
   readonly #loaded = new Map<string, DeviceTensor>();
   readonly #buffers: GPUBuffer[] = [];
   #free = 0;
+  /** Bytes still to come in the load that is going on. */
+  #pending = 0;
 
   constructor(gpu: Gpu, source: WeightSource) {
     this.#gpu = gpu;
@@ -41,9 +43,14 @@ export class WeightSet {
   async load(graph: Graph, onProgress?: (done: number) => void): Promise<void> {
     const wanted = [...graph.weights].filter(([key, tensor]) => !this.#has(key, tensor.dtype));
     const total = wanted.reduce((sum, [, tensor]) => sum + sizeOf(tensor.shape), 0);
+    this.#pending = wanted.reduce(
+      (sum, [, { shape, dtype }]) => sum + aligned(bytesOf(shape, dtype)),
+      0,
+    );
     let done = 0;
     for (const [key, tensor] of wanted) {
       await this.#upload(key, tensor);
+      this.#pending -= aligned(bytesOf(tensor.shape, tensor.dtype));
       done += sizeOf(tensor.shape);
       onProgress?.(done / total);
     }
@@ -98,7 +105,7 @@ export class WeightSet {
     const last = this.#buffers.at(-1);
     if (last && this.#free + size <= last.size) {
       const offset = this.#free;
-      this.#free = Math.ceil((offset + size) / ALIGNMENT) * ALIGNMENT;
+      this.#free = aligned(offset + size);
       return { buffer: last, offset };
     }
     const { maxBufferBytes } = this.#gpu.caps;
@@ -111,14 +118,16 @@ export class WeightSet {
     }
     const buffer = this.#gpu.device.createBuffer({
       label: `weights ${this.#buffers.length}`,
-      size: Math.max(16, Math.ceil(size / 4) * 4, Math.min(BUFFER_BYTES, maxBufferBytes)),
+      size: Math.max(aligned(size), Math.min(BUFFER_BYTES, maxBufferBytes, this.#pending)),
       usage: GPUUsage.storage | GPUUsage.copyDst | GPUUsage.copySrc,
     });
     this.#buffers.push(buffer);
-    this.#free = Math.ceil(size / ALIGNMENT) * ALIGNMENT;
+    this.#free = aligned(size);
     return { buffer, offset: 0 };
   }
 }
+
+const aligned = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 
 /** Equal shapes, axes of length one left out: [1, 6, d] in a checkpoint may be [6, d] here. */
 const sameAxes = (a: Shape, b: Shape): boolean =>
