@@ -40,6 +40,11 @@ export const advanceOp: Op<Inputs & { readonly step: Tensor }, null> = {
   ],
 };
 
+/** Adds one to the step counter [1]. */
+export function advance(step: Tensor): void {
+  step.graph.effect(advanceOp, { step }, null);
+}
+
 /**
  * Moves the sampler's tensors on by one step and the step counter by one. `coefficients` [N, 16] holds a row for each
  * step as `packSteps` writes it, with the guidance scale in column 14; `unguided` is the velocity without the prompt.
@@ -70,5 +75,5 @@ export function schedulerStep(
     '[steps, 16]',
   );
   graph.effect(schedulerOp, { ...state, velocity, unguided, coefficients, step }, null);
-  graph.effect(advanceOp, { step }, null);
+  advance(step);
 }
