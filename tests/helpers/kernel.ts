@@ -20,17 +20,26 @@ export type { Tier } from '../../src/engine/kernels/case.ts';
 export function sweepKernel(kernel: Kernel): void {
   for (const open of testGpus()) {
     describe(`${kernel.name} on ${open.name}`, () => {
-      it.each(kernel.cases.map((test) => [test.why, test] as const))('agrees with the CPU reference: %s', async (_, test) => {
-        const gpu = await open.gpu();
-        for (const tier of tiersOf(gpu.caps)) {
-          for (const tune of tunings(kernel)) await checkCase(gpu, kernel, test, tier, tune);
-        }
-      });
+      it.each(kernel.cases.map((test) => [test.why, test] as const))(
+        'agrees with the CPU reference: %s',
+        async (_, test) => {
+          const gpu = await open.gpu();
+          for (const tier of tiersOf(gpu.caps)) {
+            for (const tune of tunings(kernel)) await checkCase(gpu, kernel, test, tier, tune);
+          }
+        },
+      );
     });
   }
 }
 
-async function checkCase(gpu: Gpu, kernel: Kernel, test: Case, tier: Tier, tune: Values): Promise<void> {
+async function checkCase(
+  gpu: Gpu,
+  kernel: Kernel,
+  test: Case,
+  tier: Tier,
+  tune: Values,
+): Promise<void> {
   const values = resolveValues(kernel, test.dims, gpu.caps, { ...tune, ...test.values });
   const inputs = caseInputs(kernel, test, tier);
   const want = kernel.cpu(inputs, test.dims, values);
@@ -38,7 +47,10 @@ async function checkCase(gpu: Gpu, kernel: Kernel, test: Case, tier: Tier, tune:
   const tolerance = test.tolerance ?? kernel.tolerance[tier.storage === 'f16' ? 'f16' : 'f32'];
   for (const [name, reference] of Object.entries(want)) {
     const complaint = compare(got[name] ?? new Float32Array(), reference, tolerance);
-    expect(complaint, `${kernel.name}.${name}, ${test.why}, ${tier.name}, ${JSON.stringify(tune)}`).toBe('');
+    expect(
+      complaint,
+      `${kernel.name}.${name}, ${test.why}, ${tier.name}, ${JSON.stringify(tune)}`,
+    ).toBe('');
   }
 }
 
@@ -61,22 +73,41 @@ export async function runKernel(
     writeTensor(device, tensor, inputs[name] ?? new Float32Array(sizeOf(shape)).fill(12345));
     tensors.set(name, tensor);
   }
-  const bound = boundTensors(kernel, Object.fromEntries([...tensors].map(([name, { dtype }]) => [name, dtype])));
-  const { pipeline, layout } = await cacheOf(gpu).get({ kernel, bound, arithmetic: tier.arithmetic, values });
+  const bound = boundTensors(
+    kernel,
+    Object.fromEntries([...tensors].map(([name, { dtype }]) => [name, dtype])),
+  );
+  const { pipeline, layout } = await cacheOf(gpu).get({
+    kernel,
+    bound,
+    arithmetic: tier.arithmetic,
+    values,
+  });
   device.pushErrorScope('validation');
   // A low ceiling on work cuts every larger grid in two or more, so that `p.base` is exercised.
   const { flops } = kernel.cost(test.dims);
-  const grids = splitGrid(kernel.grid(test.dims, values), flops, { maxPerDimension: 65535, maxFlops: Math.max(1, flops / 2) });
+  const grids = splitGrid(kernel.grid(test.dims, values), flops, {
+    maxPerDimension: 65535,
+    maxFlops: Math.max(1, flops / 2),
+  });
   const encoder = device.createCommandEncoder();
   const pass = encoder.beginComputePass();
   pass.setPipeline(pipeline);
   for (const { base, grid } of grids) {
     const block = new DataView(new ArrayBuffer(uniformBytes(kernel)));
     writeUniforms(block, 0, kernel, test.dims, base);
-    const uniforms = device.createBuffer({ size: block.byteLength, usage: GPUUsage.uniform | GPUUsage.copyDst });
+    const uniforms = device.createBuffer({
+      size: block.byteLength,
+      usage: GPUUsage.uniform | GPUUsage.copyDst,
+    });
     device.queue.writeBuffer(uniforms, 0, block.buffer);
-    const resources: GPUBindingResource[] = bound.map(({ name }) => ({ buffer: tensors.get(name)!.buffer }));
-    const entries = [...resources, { buffer: uniforms }].map((resource, binding) => ({ binding, resource }));
+    const resources: GPUBindingResource[] = bound.map(({ name }) => ({
+      buffer: tensors.get(name)!.buffer,
+    }));
+    const entries = [...resources, { buffer: uniforms }].map((resource, binding) => ({
+      binding,
+      resource,
+    }));
     pass.setBindGroup(0, device.createBindGroup({ layout, entries }));
     pass.dispatchWorkgroups(...grid);
   }
@@ -87,7 +118,8 @@ export async function runKernel(
   const results: Record<string, Float32Array> = {};
   for (const [name, { role }] of Object.entries(kernel.tensors)) {
     const tensor = tensors.get(name);
-    if (tensor && (role === 'out' || role === 'inout')) results[name] = await readTensor(device, tensor);
+    if (tensor && (role === 'out' || role === 'inout'))
+      results[name] = await readTensor(device, tensor);
   }
   for (const { buffer } of tensors.values()) buffer.destroy();
   return results;
