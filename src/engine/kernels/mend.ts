@@ -34,18 +34,25 @@ function mixed(name: string, i: number): number {
 
 const clamp = (value: number): number => Math.min(Math.max(value, 0), 1);
 
-function mendCpu({ warped, delta }: Arrays, { H = 2, W = 2 }: Dims): Arrays {
-  const y = Float32Array.from({ length: H * W }, (_, pixel) => {
-    const [row, column] = [Math.floor(pixel / W), pixel % W];
+/** The bytes of a frame [H, W, 3] before they are packed: for tests that look at each of them. */
+export function mendedBytes({ warped, delta }: Arrays, { H = 2, W = 2 }: Dims): Uint8Array {
+  return Uint8Array.from({ length: H * W * 3 }, (_, i) => {
+    const [row, column, channel] = [Math.floor(i / (3 * W)), Math.floor(i / 3) % W, i % 3];
     const block = Math.floor(row / 2) * blocksOf(W) + Math.floor(column / 2);
     const inBlock = 2 * (row % 2) + (column % 2);
-    const at = (channel: number): number =>
-      warped![(block * WARP_CHANNELS + channel) * 4 + inBlock]!;
+    const at = (lane: number): number => warped![(block * WARP_CHANNELS + lane) * 4 + inBlock]!;
     const gate = clamp(2.5 * Math.max(0.75 - at(3), 0) + at(5)) * Math.min(1, 8 * at(6));
-    const bytes = [0, 1, 2].map((channel) =>
-      Math.round(255 * clamp(at(channel) + gate * delta![block * 12 + channel * 4 + inBlock]!)),
+    return Math.round(
+      255 * clamp(at(channel) + gate * delta![block * 12 + channel * 4 + inBlock]!),
     );
-    return 255 * 2 ** 24 + bytes[2]! * 65536 + bytes[1]! * 256 + bytes[0]!;
+  });
+}
+
+function mendCpu(inputs: Arrays, dims: Dims): Arrays {
+  const bytes = mendedBytes(inputs, dims);
+  const y = Float32Array.from({ length: bytes.length / 3 }, (_, pixel) => {
+    const [red, green, blue] = bytes.subarray(3 * pixel, 3 * pixel + 3);
+    return 255 * 2 ** 24 + blue! * 65536 + green! * 256 + red!;
   });
   return { y };
 }
