@@ -10,6 +10,7 @@ import { isNode, rootOf } from '../graph.ts';
 import type { ElementwiseAttrs } from '../ops/elementwise.ts';
 import { elementwiseOp } from '../ops/elementwise.ts';
 import { gateOp } from '../ops/gate.ts';
+import { fuseRope } from './fuse-rope.ts';
 
 type Attrs = Readonly<Record<string, unknown>>;
 
@@ -23,7 +24,7 @@ type Step = {
 
 /** Rewrites `graph.nodes` in place; returns how many steps were folded in. */
 export function fuse(graph: Graph): number {
-  let folded = 0;
+  let folded = fuseRope(graph);
   for (let index = 0; index < graph.nodes.length; index++) {
     const node = graph.nodes[index];
     if (!node) continue;
@@ -75,6 +76,8 @@ function canRide(graph: Graph, producer: Node, at: number, index: number, step: 
   const riders = producer.op.riders ?? [];
   const needed: readonly Rider[] = step.rider === 'gate' ? ['gate', 'residual'] : [step.rider];
   if (!needed.every((rider) => riders.includes(rider))) return false;
+  // A weight as rider would be bound writable beside the producer's own weights, in one buffer.
+  if (Object.values(step.inputs).some((t) => t && rootOf(t).source.kind === 'weight')) return false;
   const taken = ORDER.filter((rider) => rides(producer, rider));
   if (taken.some((rider) => ORDER.indexOf(rider) >= ORDER.indexOf(step.rider))) return false;
   if (readers(graph, step.through) !== 1 || [...graph.results.values()].some((kept) => rootOf(kept) === step.through)) return false;

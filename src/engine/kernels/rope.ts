@@ -1,0 +1,49 @@
+/** Tables of rotary position angles, formed on the CPU in f64: GPUs keep only 2⁻¹¹ of a sine. */
+import { EngineError } from '../gpu/errors.ts';
+
+/**
+ * Returns cos and sin of every pair of a head for every token of the grid [F, H, W]: [F·H·W, D], pair j at 2j and
+ * 2j + 1. Frames take D/2 − 2⌊D/6⌋ pairs, rows and columns ⌊D/6⌋ each; pair i of n turns by position · theta^(−i/n).
+ * Throws `graph/rope` when an axis has `limit` positions or more than that.
+ */
+export function ropeTable3d(
+  [F, H, W]: readonly [number, number, number],
+  D: number,
+  { theta = 10000, limit = Infinity }: { theta?: number; limit?: number } = {},
+): Float32Array {
+  const longest = Math.max(F, H, W);
+  if (longest > limit) {
+    throw new EngineError(
+      'graph/rope',
+      `positions — got ${longest} along one axis, this model knows ${limit} — use a smaller size`,
+      { have: longest, need: limit },
+    );
+  }
+  const side = Math.floor(D / 6);
+  const axes = [D / 2 - 2 * side, side, side].map((pairs) =>
+    Array.from({ length: pairs }, (_, i) => theta ** (-i / pairs)),
+  );
+  const table = new Float32Array(F * H * W * D);
+  let at = 0;
+  for (let token = 0; token < F * H * W; token++) {
+    const position = [Math.floor(token / (H * W)), Math.floor(token / W) % H, token % W];
+    axes.forEach((rates, axis) => {
+      for (const rate of rates) {
+        table[at++] = Math.cos((position[axis] ?? 0) * rate);
+        table[at++] = Math.sin((position[axis] ?? 0) * rate);
+      }
+    });
+  }
+  return table;
+}
+
+/**
+ * Returns the sinusoid of a timestep, 0 … 1000: `width / 2` cosines, then as many sines, of t · 10000^(−i / (width / 2)).
+ */
+export function timestepSinusoid(t: number, width: number): Float32Array {
+  const half = Math.floor(width / 2);
+  return Float32Array.from({ length: width }, (_, i) => {
+    const angle = t * 10000 ** (-(i % half) / half);
+    return i < half ? Math.cos(angle) : Math.sin(angle);
+  });
+}
