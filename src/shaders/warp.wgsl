@@ -3,7 +3,7 @@
 //   g      = (place * (w, h) / (W, H)) - 1/2                    place of a pixel among the field's cells
 //   d      = uniform cubic B-spline of field.xy at g            in frame widths, cells clamped at the border
 //   source = place + d * W                                      place counts from the frame's corner
-//   colour = Catmull-Rom bicubic (a = -1/2) of the picture at source, cut to the range of the middle 2 x 2 pixels
+//   colour = bicubic (Keys, a = -3/4: crisper than -1/2) of the picture at source, cut to the range of the middle 2 x 2 pixels
 //   stretch = clamp(|det d source / d place - 1|, 0, 1)         outside = 1 when source is not in the frame
 //
 // Outside the frame source is folded back as by mirrors on the picture's outer edges; pixels are clamped at the border.
@@ -27,7 +27,8 @@ fn splineSlopes(f: f32) -> vec4f {
 }
 
 fn cubicWeights(f: f32) -> vec4f {
-  return 0.5 * vec4f(((2.0 - f) * f - 1.0) * f, (3.0 * f - 5.0) * f * f + 2.0, ((4.0 - 3.0 * f) * f + 1.0) * f, (f - 1.0) * f * f);
+  let r = 1.0 - f;
+  return vec4f(-0.75 * f * r * r, (1.25 * f - 2.25) * f * f + 1.0, ((1.5 - 1.25 * f) * f + 0.75) * f, -0.75 * r * f * f);
 }
 
 fn mirrored(at: vec2f, size: vec2f) -> vec2f {

@@ -60,10 +60,10 @@ const splineSlope = (t: number): number => {
   return x < 2 ? Math.sign(t) * -0.5 * (2 - x) ** 2 : 0;
 };
 
-const catmullRom = (t: number): number => {
+const cubic = (t: number): number => {
   const x = Math.abs(t);
-  if (x < 1) return 1.5 * x ** 3 - 2.5 * x * x + 1;
-  return x < 2 ? -0.5 * x ** 3 + 2.5 * x * x - 4 * x + 2 : 0;
+  if (x < 1) return 1.25 * x ** 3 - 2.25 * x * x + 1;
+  return x < 2 ? -0.75 * (x ** 3 - 5 * x * x + 8 * x - 4) : 0;
 };
 
 const AROUND = [-1, 0, 1, 2] as const;
@@ -138,7 +138,7 @@ function colour(picture: Float32Array, dims: Dims, sx: number, sy: number): numb
         const [cx, cy] = [Math.floor(qx) + i, Math.floor(qy) + j];
         const pixel = clamp(cy, 0, H0 - 1) * W0 + clamp(cx, 0, W0 - 1);
         const value = picture[pixel * 3 + channel]!;
-        sum += catmullRom(qx - cx) * catmullRom(qy - cy) * value;
+        sum += cubic(qx - cx) * cubic(qy - cy) * value;
         if ((i === 0 || i === 1) && (j === 0 || j === 1)) middle.push(value);
       }
     }
