@@ -1,5 +1,6 @@
 /** Matrix product with a weight matrix, and everything that can ride on its last step. */
 import { matmul } from '../../kernels/matmul.ts';
+import type { Dtype } from '../../gpu/tensor.ts';
 import { rowsOf } from '../../gpu/tensor.ts';
 import type { Activation } from '../../kernels/activation.ts';
 import type { Inputs, Node, Op, Tensor } from '../graph.ts';
@@ -44,11 +45,11 @@ export const linearOp: Op<LinearInputs, LinearAttrs> = {
   },
 };
 
-/** Returns x Wᵀ + bias: x [..., K], weight [N, K], bias [N] -> [..., N]. */
-export function matmulWeight(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
+/** Returns x Wᵀ + bias: x [..., K], weight [N, K], bias [N] -> [..., N], stored as `dtype` if given. */
+export function matmulWeight(x: Tensor, weight: Tensor, bias?: Tensor, dtype?: Dtype): Tensor {
   const [N = 1, K = 1] = weight.shape;
   checkShape(x.shape.at(-1) === K, x.graph, 'linear', x.shape, `last axis ${K}`);
   const inputs = { x, weight, bias, gate: undefined, factor: undefined, residual: undefined };
   const attrs = { activation: 'none', gatePart: 0, rowsPerGroup: 1 } as const;
-  return x.graph.add(linearOp, inputs, attrs, [...x.shape.slice(0, -1), N]);
+  return x.graph.add(linearOp, inputs, attrs, [...x.shape.slice(0, -1), N], dtype);
 }
