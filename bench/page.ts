@@ -1,0 +1,65 @@
+/** The browser's side of `npm run bench`: rows by number, one measured at a call. */
+import { openDevice } from '../src/engine/gpu/device.ts';
+import type { Gpu } from '../src/engine/gpu/device.ts';
+import { PipelineCache } from '../src/engine/kernels/pipelines.ts';
+import { copyBandwidth } from './copy.ts';
+import { measureRow, rowsFor } from './rows.ts';
+import type { Measured, Speed } from './rows.ts';
+
+export type BenchDevice = Gpu['info'] & {
+  readonly capabilities: Gpu['caps'];
+  readonly copyGigabytes: number;
+};
+
+export type RowName = { readonly kernel: string; readonly why: string; readonly tier: string };
+
+export type Outcome = Measured | { readonly leftOut: string } | { readonly failure: string };
+
+export type Bench = {
+  /** Opens the device and measures its copy bandwidth; undefined where there is no WebGPU. */
+  open(seconds: number): Promise<BenchDevice | undefined>;
+  rows(): RowName[];
+  measure(row: number, seconds: number): Promise<Outcome>;
+};
+
+declare global {
+  var bench: Bench;
+}
+
+type Opened = { readonly gpu: Gpu; readonly pipelines: PipelineCache };
+
+let opened: Opened | undefined;
+/** To tell in advance what takes too long: a processor manages about one flop a byte, a graphics card runs every row. */
+let speed: Speed = { gflops: Infinity, gigabytes: Infinity };
+
+function device(): Opened {
+  if (!opened) throw new Error('open the device first');
+  return opened;
+}
+
+globalThis.bench = {
+  async open(seconds) {
+    const gpu = await openDevice({ gpu: navigator.gpu }).catch(() => undefined);
+    if (!gpu) return undefined;
+    opened = { gpu, pipelines: new PipelineCache(gpu) };
+    const copyGigabytes = await copyBandwidth(gpu, seconds);
+    if (gpu.info.software) speed = { gflops: copyGigabytes, gigabytes: copyGigabytes };
+    return { ...gpu.info, capabilities: gpu.caps, copyGigabytes };
+  },
+  rows: () =>
+    rowsFor(device().gpu).map(({ kernel, test, tier }) => ({
+      kernel: kernel.name,
+      why: test.why,
+      tier: tier.name,
+    })),
+  async measure(index, seconds) {
+    const { gpu, pipelines } = device();
+    const row = rowsFor(gpu)[index];
+    if (!row) return { failure: `no row ${index}` };
+    try {
+      return await measureRow(gpu, pipelines, row, speed, seconds);
+    } catch (error) {
+      return { failure: error instanceof Error ? error.message : String(error) };
+    }
+  },
+};

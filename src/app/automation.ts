@@ -1,0 +1,84 @@
+/** What a command drives in a headless browser: the app's own engine behind a few calls with plain data. */
+import type { AnimateReport, ProgressEvent, Settings } from '../engine/index.ts';
+import { examplePictures, modelNames } from './catalog.ts';
+import { AppError, startEngine } from './engine-client.ts';
+import type { AdapterState, Failure, ModelChoice, Video } from './protocol.ts';
+
+export type AutomationJob = {
+  /** Address of the picture; absent = the first example. */
+  readonly picture?: string;
+  /** A name in this build's catalog or `{ folder }`; absent = the built-in model. */
+  readonly model?: ModelChoice;
+  readonly settings: Partial<Settings>;
+};
+
+export type AutomationResult =
+  | {
+      readonly ok: true;
+      readonly bytes: number;
+      readonly video: Omit<Video, 'file'>;
+      readonly report: AnimateReport;
+    }
+  | { readonly ok: false; readonly failure: Failure };
+
+export type Automation = {
+  inspect(): Promise<AdapterState | Failure>;
+  /** Runs a job; never rejects. The file is kept for `piece`. */
+  animate(job: AutomationJob): Promise<AutomationResult>;
+  /** The latest progress, undefined before the first. */
+  progress(): ProgressEvent | undefined;
+  cancel(): void;
+  /** Returns bytes [start, end) of the finished file in base64. */
+  piece(start: number, end: number): string;
+};
+
+declare global {
+  var zoetrope: Automation;
+}
+
+const engine = startEngine();
+let abort = new AbortController();
+let latest: ProgressEvent | undefined;
+let file = new Uint8Array();
+
+const failureOf = (error: unknown): Failure => ({
+  code: error instanceof AppError ? error.code : 'internal',
+  message: error instanceof Error ? error.message : String(error),
+});
+
+async function fetchPicture(url: string | undefined): Promise<Blob> {
+  const address = url ?? examplePictures[0]?.url;
+  if (address === undefined) throw new Error('this build has no example picture');
+  const response = await fetch(address);
+  if (!response.ok) throw new Error(`${address}: status ${response.status}`);
+  return response.blob();
+}
+
+globalThis.zoetrope = {
+  inspect: () => engine.inspect().catch(failureOf),
+  async animate({ picture, model, settings }) {
+    abort = new AbortController();
+    latest = undefined;
+    try {
+      const { video, report } = await engine.animate({
+        picture: await fetchPicture(picture),
+        model: model ?? { name: modelNames[0] ?? '' },
+        settings,
+        signal: abort.signal,
+        onProgress: (event) => (latest = event),
+      });
+      const { file: bytes, ...facts } = video;
+      file = bytes;
+      return { ok: true, bytes: bytes.byteLength, video: facts, report };
+    } catch (error) {
+      return { ok: false, failure: failureOf(error) };
+    }
+  },
+  progress: () => latest,
+  cancel: () => abort.abort(),
+  piece(start, end) {
+    let text = '';
+    for (const byte of file.subarray(start, end)) text += String.fromCharCode(byte);
+    return btoa(text);
+  },
+};

@@ -1,0 +1,62 @@
+/** The models and pictures that ship with this build, with the addresses where the build put their files. */
+import { EngineError, urlSource } from '../engine/index.ts';
+import type { MotionModelFiles } from '../engine/index.ts';
+import type { ModelChoice } from './protocol.ts';
+
+const modelFiles = import.meta.glob<string>('../../weights/*/{config.json,model.safetensors}', {
+  query: '?url',
+  import: 'default',
+  eager: true,
+});
+
+const pictureFiles = import.meta.glob<string>('../../examples/*.jpg', {
+  query: '?url',
+  import: 'default',
+  eager: true,
+});
+
+const CONFIG = 'config.json';
+const WEIGHTS = 'model.safetensors';
+
+/** Names of the models in this build. */
+export const modelNames: readonly string[] = Object.keys(modelFiles)
+  .filter((path) => path.endsWith(`/${WEIGHTS}`))
+  .map((path) => path.split('/').at(-2) ?? '');
+
+/** The bundled photographs; the first is what runs when no picture is given. */
+export const examplePictures: readonly { readonly name: string; readonly url: string }[] =
+  Object.entries(pictureFiles).map(([path, url]) => ({
+    name: path.replace(/^.*\/(.*)\.jpg$/, '$1'),
+    url,
+  }));
+
+/** Opens the files of a model. Throws `model/unknown`, `model/config`, and what reading weights throws. */
+export async function openModel(
+  choice: ModelChoice,
+  signal: AbortSignal,
+): Promise<MotionModelFiles> {
+  const [config, weights] =
+    'folder' in choice
+      ? [`${choice.folder}/${CONFIG}`, `${choice.folder}/${WEIGHTS}`]
+      : addressesOf(choice.name);
+  const response = await fetch(config, { signal });
+  if (!response.ok) throw configError(config, `status ${response.status}`);
+  const parsed: unknown = await response.json().catch((cause: unknown) => {
+    throw configError(config, `no JSON: ${String(cause)}`);
+  });
+  return { config: parsed, weights: await urlSource(weights, { signal }) };
+}
+
+function addressesOf(name: string): [config: string, weights: string] {
+  const config = modelFiles[`../../weights/${name}/${CONFIG}`];
+  const weights = modelFiles[`../../weights/${name}/${WEIGHTS}`];
+  if (config !== undefined && weights !== undefined) return [config, weights];
+  throw new EngineError(
+    'model/unknown',
+    `model — got "${name}", this build has ${modelNames.join(', ') || 'none'} — choose one of these`,
+    { have: name },
+  );
+}
+
+const configError = (url: string, detail: string): EngineError =>
+  new EngineError('model/config', `${url} — got ${detail}, needs the model's configuration`);

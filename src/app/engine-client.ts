@@ -1,0 +1,107 @@
+/** The page's side of the worker: requests as promises, with progress and cancel. */
+import workerUrl from './worker.ts?worker&url';
+import type { AnimateReport, ProgressEvent, Settings } from '../engine/index.ts';
+import type { AdapterState, Failure, ModelChoice, Request, Response, Video } from './protocol.ts';
+
+/** A failure told by the worker. */
+export class AppError extends Error {
+  readonly code: string;
+
+  constructor({ code, message }: Failure) {
+    super(message);
+    this.name = 'AppError';
+    this.code = code;
+  }
+}
+
+export type AnimateRequest = {
+  readonly picture: Blob;
+  readonly model: ModelChoice;
+  readonly settings: Partial<Settings>;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (event: ProgressEvent) => void;
+};
+
+export type EngineClient = {
+  /** Resolves to what the engine runs on. Rejects with `AppError`: `gpu/unsupported`, `gpu/no-adapter`, `gpu/device`. */
+  inspect(): Promise<AdapterState>;
+  /** Resolves to the video. Rejects with `AppError`; a cancelled run has the code `cancelled`. */
+  animate(request: AnimateRequest): Promise<{ video: Video; report: AnimateReport }>;
+};
+
+type Answer = Exclude<Response, { type: 'progress' }>;
+type Waiting = {
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: AppError) => void;
+  readonly onProgress: ((event: ProgressEvent) => void) | undefined;
+};
+
+/** Starts the worker. */
+export function startEngine(): EngineClient {
+  const worker = new Worker(trustedWorkerUrl(), { type: 'module', name: 'engine' });
+  const waiting = new Map<number, Waiting>();
+  let lastId = 0;
+
+  worker.addEventListener('message', ({ data }: MessageEvent<Response>) => {
+    const entry = waiting.get(data.id);
+    if (!entry) return;
+    if (data.type === 'progress') {
+      entry.onProgress?.(data.event);
+      return;
+    }
+    waiting.delete(data.id);
+    if (data.type === 'failed') entry.reject(new AppError(data.failure));
+    else entry.resolve(data);
+  });
+  worker.addEventListener('error', (event) => {
+    const failure = { code: 'internal', message: event.message || 'the worker did not start' };
+    for (const { reject } of waiting.values()) reject(new AppError(failure));
+    waiting.clear();
+  });
+
+  const ask = (
+    request: (id: number) => Request,
+    { signal, onProgress }: Pick<AnimateRequest, 'signal' | 'onProgress'> = {},
+  ): Promise<Answer> => {
+    const id = ++lastId;
+    const answer = new Promise<Answer>((resolve, reject) => {
+      waiting.set(id, { resolve, reject, onProgress });
+    });
+    worker.postMessage(request(id));
+    const cancel = (): void => worker.postMessage({ type: 'cancel', id } satisfies Request);
+    if (signal?.aborted) cancel();
+    signal?.addEventListener('abort', cancel, { once: true });
+    return answer.finally(() => signal?.removeEventListener('abort', cancel));
+  };
+
+  return {
+    async inspect() {
+      const answer = await ask((id) => ({ type: 'inspect', id }));
+      if (answer.type !== 'inspected') throw unexpected(answer);
+      return answer.adapter;
+    },
+    async animate({ picture, model, settings, ...options }) {
+      const answer = await ask(
+        (id) => ({ type: 'animate', id, picture, model, settings }),
+        options,
+      );
+      if (answer.type !== 'finished') throw unexpected(answer);
+      return answer;
+    },
+  };
+}
+
+const unexpected = ({ type }: Answer): AppError =>
+  new AppError({ code: 'internal', message: `the worker answered "${type}"` });
+
+type WorkerUrlPolicy = { createScriptURL(url: string): string };
+type TrustedTypesFactory = {
+  createPolicy(name: string, rules: WorkerUrlPolicy): WorkerUrlPolicy;
+};
+
+/** The worker's address, vouched for where the page demands trusted types. */
+function trustedWorkerUrl(): string {
+  const factory = (globalThis as { trustedTypes?: TrustedTypesFactory }).trustedTypes;
+  const policy = factory?.createPolicy('worker-url', { createScriptURL: (url) => url });
+  return policy?.createScriptURL(workerUrl) ?? workerUrl;
+}

@@ -1,0 +1,95 @@
+/** The engine's worker: owns the GPU device, runs one request after another, and answers in the protocol's words. */
+import { animateToMp4, EngineError, openDevice, resolveSettings } from '../engine/index.ts';
+import type { Gpu } from '../engine/index.ts';
+import { openModel } from './catalog.ts';
+import { decodePicture } from './picture.ts';
+import type { AdapterState, Failure, Request, Response } from './protocol.ts';
+
+const PROGRAM = 'Zoetrope 0.1.0';
+
+const running = new Map<number, AbortController>();
+let opened: Promise<Gpu> | undefined;
+
+/** The device, opened on first use and again after a loss. */
+function device(): Promise<Gpu> {
+  opened ??= openDevice({ gpu: navigator.gpu }).then((gpu) => {
+    void gpu.lost.then(() => (opened = undefined));
+    return gpu;
+  });
+  // A failure is not kept: the next request tries again.
+  opened.catch(() => (opened = undefined));
+  return opened;
+}
+
+const answer = (response: Response, transfer: Transferable[] = []): void =>
+  postMessage(response, { transfer });
+
+const adapterState = ({ info, caps }: Gpu): AdapterState => ({
+  name: [info.vendor, info.architecture, info.device, info.description].filter(Boolean).join(' '),
+  software: info.software,
+  f16: caps.f16,
+  subgroups: caps.subgroups,
+});
+
+async function animate(request: Extract<Request, { type: 'animate' }>): Promise<void> {
+  const { id } = request;
+  const abort = new AbortController();
+  const { signal } = abort;
+  running.set(id, abort);
+  try {
+    const settings = resolveSettings(request.settings);
+    const picture = await decodePicture(request.picture, settings);
+    const model = await openModel(request.model, signal);
+    const gpu = await device();
+    const { file, codec, report } = await untilLost(
+      gpu,
+      abort,
+      animateToMp4({
+        gpu,
+        picture,
+        model,
+        settings,
+        signal,
+        tool: PROGRAM,
+        onProgress: (event) => answer({ type: 'progress', id, event }),
+      }),
+    );
+    const { width, height } = picture;
+    const { frames, fps } = settings;
+    const video = { file, codec, width, height, frames, fps };
+    answer({ type: 'finished', id, video, report }, [file.buffer]);
+  } finally {
+    running.delete(id);
+  }
+}
+
+/** Rejects with `gpu/lost` when the device goes away under the work, which is then told to stop. */
+async function untilLost<T>(gpu: Gpu, abort: AbortController, work: Promise<T>): Promise<T> {
+  const lost = gpu.lost.then(({ reason, message }): never => {
+    abort.abort();
+    throw new EngineError('gpu/lost', `device — was lost (${reason}: ${message}) — try again`);
+  });
+  return Promise.race([work, lost]);
+}
+
+/** Returns an error as plain data; a cancelled run has the code `cancelled`. */
+function failureOf(error: unknown): Failure {
+  if (error instanceof EngineError) return { code: error.code, message: error.message };
+  if (error instanceof DOMException && error.name === 'AbortError') {
+    return { code: 'cancelled', message: 'cancelled' };
+  }
+  return { code: 'internal', message: error instanceof Error ? error.message : String(error) };
+}
+
+async function handle(request: Request): Promise<void> {
+  const { id } = request;
+  try {
+    if (request.type === 'cancel') running.get(id)?.abort();
+    else if (request.type === 'animate') await animate(request);
+    else answer({ type: 'inspected', id, adapter: adapterState(await device()) });
+  } catch (error) {
+    answer({ type: 'failed', id, failure: failureOf(error) });
+  }
+}
+
+addEventListener('message', ({ data }: MessageEvent<Request>) => void handle(data));

@@ -1,0 +1,21 @@
+/** The engine's public API. */
+export { openDevice } from './gpu/device.ts';
+export type { Capabilities, Gpu } from './gpu/device.ts';
+export { EngineError } from './gpu/errors.ts';
+export { coverFit, uprightSize } from './image/fit.ts';
+export { PICTURE_LIMITS, readPictureHeader } from './image/header.ts';
+export { animate, animateToMp4 } from './pipeline.ts';
+export type {
+  AnimateOptions,
+  AnimateReport,
+  Mp4Options,
+  Mp4Result,
+  MotionModelFiles,
+  Picture,
+} from './pipeline.ts';
+export type { ProgressEvent } from './progress.ts';
+export { outputSize, PRESETS, resolveSettings } from './settings.ts';
+export type { PrecisionChoice, Preset, Settings } from './settings.ts';
+export { blobSource, bytesSource, urlSource } from './weights/byte-source.ts';
+export type { ByteSource } from './weights/byte-source.ts';
+export { CAMERA_WORDS } from './wishes.ts';

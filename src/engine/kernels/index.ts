@@ -1,0 +1,39 @@
+/** All kernels: tests of completeness, bench and lab read this list. */
+import { advance } from './advance.ts';
+import { attention } from './attention.ts';
+import { blendKeys } from './blend-keys.ts';
+import { concat } from './concat.ts';
+import { conv } from './conv.ts';
+import { elementwise } from './elementwise.ts';
+import { gatedAdd } from './gated-add.ts';
+import type { Kernel } from './kernel.ts';
+import { matmul } from './matmul.ts';
+import { mend } from './mend.ts';
+import { norm } from './norm.ts';
+import { qkNormRope } from './qk-norm-rope.ts';
+import { rearrange } from './rearrange.ts';
+import { resample } from './resample.ts';
+import { schedulerStep } from './scheduler-step.ts';
+import { tableRow } from './table-row.ts';
+import { toRgba } from './to-rgba.ts';
+import { warp } from './warp.ts';
+
+export const kernels: readonly Kernel[] = [
+  matmul,
+  attention,
+  conv,
+  norm,
+  qkNormRope,
+  elementwise,
+  gatedAdd,
+  rearrange,
+  concat,
+  resample,
+  tableRow,
+  schedulerStep,
+  advance,
+  blendKeys,
+  warp,
+  mend,
+  toRgba,
+];

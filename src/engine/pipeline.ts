@@ -1,0 +1,169 @@
+/**
+ * The whole story on one page: a picture and a few wishes go in; the motion is diffused, the picture's own pixels are
+ * moved along it, and the frames become an MP4 file.
+ */
+import type { Gpu } from './gpu/device.ts';
+import { assert } from './gpu/errors.ts';
+import { meterBuffers } from './gpu/memory.ts';
+import type { Precision } from './graph/graph.ts';
+import { Executor } from './graph/replay.ts';
+import { PipelineCache } from './kernels/pipelines.ts';
+import { loadMotion } from './models/motion/index.ts';
+import type { MotionFiles, MotionFrame, MotionReport } from './models/motion/index.ts';
+import { Progress } from './progress.ts';
+import type { ProgressEvent, StagePlan } from './progress.ts';
+import type { PrecisionChoice, Settings } from './settings.ts';
+import { createMp4Writer } from './video/mp4-writer.ts';
+import { readWishes } from './wishes.ts';
+
+export type { MotionFiles as MotionModelFiles } from './models/motion/index.ts';
+
+/** Opaque sRGB pixels at the size of the video, row-major from the top. */
+export type Picture = {
+  readonly width: number;
+  readonly height: number;
+  /** RGBA. */
+  readonly data: Uint8ClampedArray<ArrayBuffer>;
+};
+
+export type AnimateOptions = {
+  readonly gpu: Gpu;
+  readonly picture: Picture;
+  readonly model: MotionFiles;
+  readonly settings: Settings;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (event: ProgressEvent) => void;
+};
+
+export type AnimateReport = {
+  readonly settings: Settings;
+  /** Words of prompt and camera that counted. */
+  readonly understood: readonly string[];
+  /** Words of the prompt that the model does not know. */
+  readonly ignored: readonly string[];
+  readonly size: { readonly width: number; readonly height: number };
+  readonly adapter: Gpu['info'];
+  /** Arithmetic and storage that ran: `f32`, `f32 over f16`, or `f16`. */
+  readonly tier: string;
+  /** Milliseconds by stage, and of the whole. */
+  readonly timings: Readonly<Record<string, number>>;
+  readonly totalMs: number;
+  readonly model: MotionReport;
+  readonly dispatches: number;
+  readonly submits: number;
+  readonly peakGpuBytes: number;
+  /** SHA-256 of each frame's RGBA bytes, the first 16 hexadecimal digits. */
+  readonly frameHashes: readonly string[];
+};
+
+export type Animation = AsyncGenerator<MotionFrame, AnimateReport, void>;
+
+/**
+ * Yields the frames of the picture in motion, in order; returns the report. The same settings on the same adapter
+ * give the same frames. Throws the model's errors, `settings/camera`, or `AbortError` once `signal` fires.
+ */
+export async function* animate(options: AnimateOptions): Animation {
+  const { gpu, picture, model: files, settings, signal, onProgress } = options;
+  const started = performance.now();
+  const { understood, ignored, ...wishes } = readWishes(settings);
+  const precision = precisionFor(settings.precision, gpu);
+  const progress = new Progress(stagesOf(settings), onProgress ?? (() => undefined));
+  const memory = meterBuffers(gpu.device);
+  memory.resetPeak();
+
+  progress.advance('load', 0);
+  const engine = { gpu, pipelines: pipelinesOf(gpu), executor: new Executor(gpu) };
+  const abort = signal && { signal };
+  const model = await loadMotion(engine, files, { precision, ...abort });
+  const { frames, fps, seed, steps } = settings;
+  const longSide = Math.max(picture.width, picture.height);
+  const run = model.animate(
+    { ...picture, channels: 4 },
+    { ...wishes, frames, fps, seed, steps, longSide },
+    { ...abort, onProgress: ({ stage, done, total }) => progress.advance(stage, done / total) },
+  );
+  const frameHashes: string[] = [];
+  let report: MotionReport | undefined;
+  for await (const frame of keepingResult(run, (result) => (report = result))) {
+    frameHashes.push(await hashOf(frame.data));
+    yield frame;
+  }
+  assert(report, 'a run that ended gave no report');
+  const { size, dispatches, submits } = report;
+  return {
+    ...{ settings, understood, ignored, size, dispatches, submits, frameHashes },
+    adapter: gpu.info,
+    tier: precision === 'f32' ? 'f32' : gpu.caps.f16 ? 'f16' : 'f32 over f16',
+    timings: progress.timings,
+    totalMs: performance.now() - started,
+    model: report,
+    peakGpuBytes: memory.peakBytes,
+  };
+}
+
+export type Mp4Options = AnimateOptions & {
+  /** Name and version of the program, written into the file. */
+  readonly tool: string;
+};
+
+export type Mp4Result = {
+  readonly file: Uint8Array<ArrayBuffer>;
+  readonly codec: string;
+  readonly report: AnimateReport;
+};
+
+/** Resolves to the animated picture as an MP4 file. Throws what `animate` and `createMp4Writer` throw. */
+export async function animateToMp4(options: Mp4Options): Promise<Mp4Result> {
+  const { picture, settings, tool } = options;
+  const { width, height } = picture;
+  const id = (await hashOf(picture.data)) + settings.seed.toString(16).padStart(8, '0');
+  const writer = await createMp4Writer({
+    ...{ width, height },
+    fps: settings.fps,
+    marking: { tool, settings, generated: { producer: tool, id } },
+  });
+  try {
+    let report: AnimateReport | undefined;
+    for await (const frame of keepingResult(animate(options), (result) => (report = result))) {
+      await writer.addFrame(frame.data);
+    }
+    assert(report, 'a run that ended gave no report');
+    return { file: await writer.finish(), codec: writer.codecString, report };
+  } finally {
+    writer.abort();
+  }
+}
+
+/** Yields what `run` yields and hands over what it returns; a consumer that leaves early ends `run` too. */
+async function* keepingResult<T, R>(
+  run: AsyncGenerator<T, R, void>,
+  keep: (result: R) => void,
+): AsyncGenerator<T, void, void> {
+  keep(yield* run);
+}
+
+/** The stages with their expected cost a step, on a device like any other; the run corrects it. */
+const stagesOf = ({ steps, frames }: Settings): StagePlan[] => [
+  { name: 'load', steps: 1, cost: 10 },
+  { name: 'prepare', steps: 1, cost: 10 },
+  { name: 'encode', steps: 1, cost: 1 },
+  { name: 'denoise', steps, cost: 20 },
+  { name: 'render', steps: frames, cost: 1 },
+];
+
+const precisionFor = (choice: PrecisionChoice, { caps }: Gpu): Precision =>
+  choice === 'auto' ? (caps.f16 ? 'f16' : 'f32') : choice;
+
+const caches = new WeakMap<Gpu, PipelineCache>();
+
+/** Compiled pipelines live as long as their device, so that a second run starts at once. */
+function pipelinesOf(gpu: Gpu): PipelineCache {
+  const cache = caches.get(gpu) ?? new PipelineCache(gpu);
+  caches.set(gpu, cache);
+  return cache;
+}
+
+async function hashOf(bytes: Uint8ClampedArray<ArrayBuffer>): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+  return Array.from(digest.subarray(0, 8), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
