@@ -79,6 +79,22 @@ export class WeightStore {
     return values;
   }
 
+  /** Returns rows [first, end) of the first axis of `name` as f32; reads no others. Throws `weights/missing`, `weights/shape`. */
+  async readRows(name: string, first: number, end: number): Promise<Float32Array<ArrayBuffer>> {
+    const { file, info } = this.#place(name);
+    this.#used.add(info.name);
+    const part = rowsOf(info, [first, end]);
+    const scale = await this.#scaleOf(part);
+    const values = new Float32Array((part.end - part.start) / bytesOfDtype(part.dtype));
+    let at = 0;
+    for await (const bytes of readBytes(file, part)) {
+      values.set(floatsOfBytes(part.dtype, bytes), at);
+      at += bytes.byteLength / bytesOfDtype(part.dtype);
+    }
+    if (scale) multiply(values, 0, scale);
+    return values;
+  }
+
   /**
    * Yields the values of `name` in order, in pieces read from at most `chunkBytes` of the file, so that a tensor
    * reaches the device without a second copy of it in memory. I8 with a companion `<name>.scale` of C values
