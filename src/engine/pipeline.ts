@@ -26,6 +26,7 @@ export type Picture = {
   readonly data: Uint8ClampedArray<ArrayBuffer>;
 };
 
+/** What a run needs. `picture` has the size that `outputSize` gives for the settings. */
 export type AnimateOptions = {
   readonly gpu: Gpu;
   readonly picture: Picture;
@@ -35,6 +36,7 @@ export type AnimateOptions = {
   readonly onProgress?: (event: ProgressEvent) => void;
 };
 
+/** What a run tells about itself at its end. */
 export type AnimateReport = {
   readonly settings: Settings;
   /** Words of prompt and camera that counted. */
@@ -56,6 +58,7 @@ export type AnimateReport = {
   readonly frameHashes: readonly string[];
 };
 
+/** Frames in order, then the report. */
 export type Animation = AsyncGenerator<MotionFrame, AnimateReport, void>;
 
 /**
@@ -101,11 +104,13 @@ export async function* animate(options: AnimateOptions): Animation {
   };
 }
 
+/** What `animateToMp4` needs beside. */
 export type Mp4Options = AnimateOptions & {
   /** Name and version of the program, written into the file. */
   readonly tool: string;
 };
 
+/** A finished video. `codec` is the WebCodecs string. */
 export type Mp4Result = {
   readonly file: Uint8Array<ArrayBuffer>;
   readonly codec: string;

@@ -8,6 +8,7 @@ export type StagePlan = {
   readonly cost: number;
 };
 
+/** How far a run is. */
 export type ProgressEvent = {
   readonly stage: string;
   /** Steps of this stage that are done; parts of a step count. */

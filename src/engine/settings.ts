@@ -4,9 +4,12 @@ import { sizeWithLongSide } from './image/fit.ts';
 import type { Size } from './image/fit.ts';
 import limits from './settings-limits.json' with { type: 'json' };
 
+/** Names of the presets: size, frames and steps that go together. */
 export type Preset = 'preview' | 'standard' | 'high';
+/** Storage of the network's values; `auto` is f16 where the device computes in it, else f32. */
 export type PrecisionChoice = 'auto' | 'f32' | 'f16';
 
+/** Complete settings of a run. */
 export type Settings = {
   /** Free text; the built-in model reads words of motion in it and no others. */
   readonly prompt: string;
@@ -27,6 +30,7 @@ export type Settings = {
   readonly precision: PrecisionChoice;
 };
 
+/** All presets, the quickest first. */
 export const PRESETS: readonly Preset[] = ['preview', 'standard', 'high'];
 const PRECISIONS: readonly PrecisionChoice[] = ['auto', 'f32', 'f16'];
 

@@ -2,6 +2,7 @@
 import { EngineError } from './errors.ts';
 import { halfArithmeticWorks } from './self-test.ts';
 
+/** What the device can do, as found out when it was opened. */
 export type Capabilities = {
   /** `shader-f16` is there and its self-test gave the right numbers. */
   readonly f16: boolean;
@@ -17,6 +18,7 @@ export type Capabilities = {
 
 export type DeviceLost = { readonly reason: string; readonly message: string };
 
+/** An open device with what is known of it. */
 export type Gpu = {
   readonly device: GPUDevice;
   readonly caps: Capabilities;
