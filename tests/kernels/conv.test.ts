@@ -1,0 +1,4 @@
+import { conv } from '../../src/engine/kernels/conv.ts';
+import { sweepKernel } from '../helpers/kernel.ts';
+
+sweepKernel(conv);
