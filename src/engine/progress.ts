@@ -31,7 +31,6 @@ export class Progress {
   /** Milliseconds that each stage has taken so far. */
   readonly #elapsed = new Map<string, number>();
   #stage = 0;
-  /** When the stage began: at the last report of the one before, for reports tell of work that is done. */
   #started: number;
   #reported: number;
 
@@ -58,14 +57,22 @@ export class Progress {
     const entry = this.#plan[index];
     if (!entry) throw new RangeError(`no stage "${stage}" in the plan`);
     const now = this.#now();
-    if (index !== this.#stage) this.#started = this.#reported;
-    this.#stage = index;
+    if (index !== this.#stage) this.#enter(index, share, now);
     this.#reported = now;
     this.#elapsed.set(stage, now - this.#started);
     const step = share * entry.steps;
     const { done, leftMs } = this.#estimate(step);
     const measured = leftMs === undefined ? {} : { leftMs };
     this.#report({ stage, step, steps: entry.steps, done, ...measured });
+  }
+
+  /** A first report of nothing done marks the beginning; else the stage was at work since the report before. */
+  #enter(index: number, share: number, now: number): void {
+    const before = this.#plan[this.#stage];
+    const start = share === 0 ? now : this.#reported;
+    if (before) this.#elapsed.set(before.name, start - this.#started);
+    this.#stage = index;
+    this.#started = start;
   }
 
   #estimate(step: number): { done: number; leftMs?: number } {

@@ -48,6 +48,14 @@ describe('progress', () => {
     expect(event?.leftMs).toBeCloseTo(900, 6);
   });
 
+  it('gives the time up to a report of nothing done to the stage before', () => {
+    const { after, progress } = run();
+    after(0, 'load', 0);
+    after(30, 'denoise', 0);
+    after(70, 'denoise', 1);
+    expect(progress.timings).toEqual({ load: 30, denoise: 70 });
+  });
+
   it('gives the time since the last report to the stage that was at work', () => {
     const { after, progress } = run();
     after(30, 'load', 1);
