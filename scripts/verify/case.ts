@@ -38,6 +38,8 @@ export type Output = {
   readonly name: string;
   readonly values: Float32Array;
   readonly measure: Measure;
+  /** How many values at the start the reference defines, when not all; `values` holds no others. */
+  readonly defined?: number;
   /** What was compared when one case runs twice, e.g. `original names`. */
   readonly note?: string;
 };

@@ -1,5 +1,9 @@
 /** Every kind of golden case that is known, in the order in which they are asked. */
 import type { Checker } from './case.ts';
+import { clip } from './cases/clip.ts';
+import { dit, originalDit } from './cases/dit.ts';
+import { motion } from './cases/motion.ts';
 import { schedulers } from './cases/schedulers.ts';
+import { umt5 } from './cases/umt5.ts';
 
-export const CHECKERS: readonly Checker[] = [schedulers];
+export const CHECKERS: readonly Checker[] = [motion, schedulers, dit, originalDit, umt5, clip];

@@ -41,7 +41,11 @@ export const attention = defineKernel({
   cpu: attentionCpu,
   tolerance: { f32: { abs: 3e-6, rel: 1e-5 }, f16: { abs: 3e-3, rel: 4e-3 } },
   cases: [
-    { dims: attentionDims(2, 4, 3, 5), absent: ['bias'], why: 'narrowest heads, fewer keys than a tile' },
+    {
+      dims: attentionDims(2, 4, 3, 5),
+      absent: ['bias'],
+      why: 'narrowest heads, fewer keys than a tile',
+    },
     {
       dims: { ...attentionDims(3, 24, 37, 70), lastKeyBias: 2.5 },
       absent: ['bias'],
@@ -54,10 +58,15 @@ export const attention = defineKernel({
     {
       dims: attentionDims(1, 80, 66, 130),
       absent: ['bias'],
-      fill: (name: string, i: number) => (name === 'v' ? 1 : 6) * Math.sin(i * (name === 'q' ? 0.37 : 0.73)),
+      fill: (name: string, i: number) =>
+        (name === 'v' ? 1 : 6) * Math.sin(i * (name === 'q' ? 0.37 : 0.73)),
       why: 'heads of 80, peaked scores',
     },
-    { dims: { ...attentionDims(4, 128, 34, 40), kvHeads: 2 }, absent: ['bias'], why: 'heads of 128 that share keys' },
+    {
+      dims: { ...attentionDims(4, 128, 34, 40), kvHeads: 2 },
+      absent: ['bias'],
+      why: 'heads of 128 that share keys',
+    },
     { dims: attentionDims(1, 1024, 5, 35), absent: ['bias'], why: 'widest head' },
   ],
   bench: [

@@ -71,7 +71,10 @@ function qkNormRopeCpu(inputs: Arrays, dims: Dims, values: Values): Arrays {
     for (let pair = 0; pair < C / 2; pair++) {
       const j = pair % (D / 2);
       const head = (pair - j) * 2;
-      const [a, b] = values['PAIRING'] === 'half' ? [head + j, head + j + D / 2] : [head + 2 * j, head + 2 * j + 1];
+      const [a, b] =
+        values['PAIRING'] === 'half'
+          ? [head + j, head + j + D / 2]
+          : [head + 2 * j, head + 2 * j + 1];
       const at = Math.floor(r / rowsPerPosition) * D + 2 * j;
       const [cos, sin] = table ? [table[at]!, table[at + 1]!] : [1, 0];
       y[r * C + a] = h[a]! * cos - h[b]! * sin;

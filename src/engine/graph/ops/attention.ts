@@ -66,8 +66,20 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
     );
   }
   const [Lq, Lk] = [rowsOf(q.shape), rowsOf(k.shape)];
-  checkShape(heads % kvHeads === 0 && k.shape.at(-1) === kvHeads * D, graph, 'attention keys', k.shape, `last axis ${kvHeads * D}`);
-  checkShape(rowsOf(v.shape) === Lk && v.shape.at(-1) === kvHeads * D, graph, 'attention values', v.shape, `[${Lk}, ${kvHeads * D}]`);
+  checkShape(
+    heads % kvHeads === 0 && k.shape.at(-1) === kvHeads * D,
+    graph,
+    'attention keys',
+    k.shape,
+    `last axis ${kvHeads * D}`,
+  );
+  checkShape(
+    rowsOf(v.shape) === Lk && v.shape.at(-1) === kvHeads * D,
+    graph,
+    'attention values',
+    v.shape,
+    `[${Lk}, ${kvHeads * D}]`,
+  );
   if (bias) {
     const fits = bias.shape[0] === heads && bias.shape[1] === Lq + Lk - 1;
     checkShape(fits, graph, 'attention bias', bias.shape, `[${heads}, ${Lq + Lk - 1}]`);
@@ -118,9 +130,21 @@ export function rope(
   const { heads, pairing = 'interleaved', rowsPerPosition = 1 } = options;
   const D = (x.shape.at(-1) ?? 0) / heads;
   const whole = Number.isInteger(D) && D % (pairing === 'half' ? 8 : 4) === 0;
-  checkShape(whole, x.graph, 'rope', x.shape, `${heads} heads of a multiple of ${pairing === 'half' ? 8 : 4}`);
+  checkShape(
+    whole,
+    x.graph,
+    'rope',
+    x.shape,
+    `${heads} heads of a multiple of ${pairing === 'half' ? 8 : 4}`,
+  );
   const positions = Math.ceil(rowsOf(x.shape) / rowsPerPosition);
-  checkShape(table.shape[0] === positions && table.shape[1] === D, x.graph, 'rope table', table.shape, `[${positions}, ${D}]`);
+  checkShape(
+    table.shape[0] === positions && table.shape[1] === D,
+    x.graph,
+    'rope table',
+    table.shape,
+    `[${positions}, ${D}]`,
+  );
   const attrs = { heads, pairing, rowsPerPosition, norm: undefined };
   return x.graph.add(ropeOp, { x, weight: undefined, table }, attrs, x.shape);
 }

@@ -15,7 +15,8 @@ export function fuseRope(graph: Graph): number {
     const norm = graph.nodes[at];
     if (!isNode(norm, normOp)) continue;
     const { kind, eps, activation } = norm.attrs;
-    const plain = kind === 'rms' && activation === 'none' && !norm.inputs.bias && !norm.inputs.modulation;
+    const plain =
+      kind === 'rms' && activation === 'none' && !norm.inputs.bias && !norm.inputs.modulation;
     const kept = [...graph.results.values()].some((result) => rootOf(result) === x);
     const readers = graph.nodes.filter((other) =>
       Object.values(other.inputs).some((tensor) => tensor && rootOf(tensor) === x),

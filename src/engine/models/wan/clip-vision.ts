@@ -68,12 +68,18 @@ const encoderLayer = ({ width, heads, mlpDim, eps, activation }: ClipConfig) => 
     },
     (m, x: Tensor, probe: Probe | undefined) => {
       const h = m.layer_norm1(x);
-      const [q, k, v] = [m['self_attn.q_proj'](h), m['self_attn.k_proj'](h), m['self_attn.v_proj'](h)];
+      const [q, k, v] = [
+        m['self_attn.q_proj'](h),
+        m['self_attn.k_proj'](h),
+        m['self_attn.v_proj'](h),
+      ];
       const attended = m['self_attn.out_proj'](attention(q, k, v, { heads }));
       x = add(x, attended);
       const fed = m['mlp.fc2'](act(m['mlp.fc1'](m.layer_norm2(x))));
       const y = add(x, fed);
-      Object.entries({ attn_out: attended, mlp_out: fed, out: y }).forEach(([name, tensor]) => probe?.(name, tensor));
+      Object.entries({ attn_out: attended, mlp_out: fed, out: y }).forEach(([name, tensor]) =>
+        probe?.(name, tensor),
+      );
       return y;
     },
   );
@@ -119,10 +125,18 @@ export const clipVision = (
       },
       (m, picture: Tensor, probe: Probe | undefined) => {
         const want = [1, imageSize, imageSize, channels];
-        checkShape(want.join() === picture.shape.join(), scope.graph, 'picture', picture.shape, `[${want.join(', ')}]`);
+        checkShape(
+          want.join() === picture.shape.join(),
+          scope.graph,
+          'picture',
+          picture.shape,
+          `[${want.join(', ')}]`,
+        );
         const tokens = m.embeddings(picture);
         let x = m.pre_layrnorm(tokens);
-        Object.entries({ embeddings: tokens, pre_layrnorm: x }).forEach(([name, tensor]) => probe?.(name, tensor));
+        Object.entries({ embeddings: tokens, pre_layrnorm: x }).forEach(([name, tensor]) =>
+          probe?.(name, tensor),
+        );
         m['encoder.layers'].forEach((run, index) => {
           x = run(x, probe && ((name, tensor) => probe(`layer${index}.${name}`, tensor)));
         });

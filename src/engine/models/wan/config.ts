@@ -57,7 +57,12 @@ export function parseWanConfig(config: Config, checkpoint?: Checkpoint): WanConf
     qkNorm,
     '"rms_norm_across_heads" or none',
   );
-  check(headDim % 4 === 0 && headDim >= 4 && headDim <= 1024, 'head width', headDim, 'a multiple of 4 up to 1024');
+  check(
+    headDim % 4 === 0 && headDim >= 4 && headDim <= 1024,
+    'head width',
+    headDim,
+    'a multiple of 4 up to 1024',
+  );
   return {
     patch: { pt, ph, pw },
     width: heads * headDim,
@@ -74,7 +79,8 @@ export function parseWanConfig(config: Config, checkpoint?: Checkpoint): WanConf
     qkNorm: Boolean(qkNorm),
     crossNorm: config['cross_attn_norm'] !== false,
     imageDim: optionalNumber(config, 'image_dim') ?? axisOf(checkpoint, IMAGE_NORM, 0),
-    imagePositions: optionalNumber(config, 'pos_embed_seq_len') ?? axisOf(checkpoint, IMAGE_POSITIONS, 1),
+    imagePositions:
+      optionalNumber(config, 'pos_embed_seq_len') ?? axisOf(checkpoint, IMAGE_POSITIONS, 1),
     maxPositions: numberIn(config, 'rope_max_seq_len', 1024),
   };
 }
@@ -82,8 +88,11 @@ export function parseWanConfig(config: Config, checkpoint?: Checkpoint): WanConf
 const optionalNumber = (config: Config, key: string): number | undefined =>
   config[key] === undefined || config[key] === null ? undefined : numberIn(config, key);
 
-const axisOf = (checkpoint: Checkpoint | undefined, name: string, axis: number): number | undefined =>
-  checkpoint?.has(name) ? checkpoint.info(name).shape[axis] : undefined;
+const axisOf = (
+  checkpoint: Checkpoint | undefined,
+  name: string,
+  axis: number,
+): number | undefined => (checkpoint?.has(name) ? checkpoint.info(name).shape[axis] : undefined);
 
 function triple(value: unknown): readonly [number, number, number] {
   const [a, b, c] = Array.isArray(value) ? value.map(Number) : [];

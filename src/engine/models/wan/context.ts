@@ -95,7 +95,9 @@ const keysAndValues = ({ width, eps, qkNorm, imageDim }: WanConfig) => {
 };
 
 /** Text and image rows -> keys and values of every block. */
-export const wanContext = (config: WanConfig): Module<(args: ContextArgs) => readonly BlockContext[]> =>
+export const wanContext = (
+  config: WanConfig,
+): Module<(args: ContextArgs) => readonly BlockContext[]> =>
   block(
     {
       'condition_embedder.text_embedder': textEmbedder(config),
@@ -131,7 +133,8 @@ export function borrowContext(
   config: WanConfig,
   result: (name: string) => DeviceTensor,
 ): readonly BlockContext[] {
-  const borrow = (index: number, part: string): Tensor => graph.external(result(nameOf(index, part)));
+  const borrow = (index: number, part: string): Tensor =>
+    graph.external(result(nameOf(index, part)));
   return Array.from({ length: config.layers }, (_, index) => ({
     k: borrow(index, 'k'),
     v: borrow(index, 'v'),

@@ -74,7 +74,13 @@ const selfAttention = (config: WanConfig) =>
 const crossAttention = (config: WanConfig) =>
   block(
     attentionFields(config),
-    (m, x: Tensor, { k, v, image }: BlockContext, lastKeyBias: number, probe: Probe | undefined) => {
+    (
+      m,
+      x: Tensor,
+      { k, v, image }: BlockContext,
+      lastKeyBias: number,
+      probe: Probe | undefined,
+    ) => {
       const { heads } = config;
       const q = normed(m.norm_q, m.to_q(x));
       const o = attention(q, k, v, { heads, lastKeyBias });
@@ -112,7 +118,15 @@ const transformerBlock = (config: WanConfig) => {
       const c = modulate(x, parts, 3, eps, rowsPerGroup);
       const fed = m['ffn.net.2'](geluTanh(m['ffn.net.0.proj'](c)));
       x = gatedResidual(x, fed, parts, 5, rowsPerGroup);
-      const kept = { attn1_in: a, attn1_out: seen, attn2_in: b, attn2_out: read, ffn_in: c, ffn_out: fed, out: x };
+      const kept = {
+        attn1_in: a,
+        attn1_out: seen,
+        attn2_in: b,
+        attn2_out: read,
+        ffn_in: c,
+        ffn_out: fed,
+        out: x,
+      };
       Object.entries(kept).forEach(([name, tensor]) => probe?.(name, tensor));
       return x;
     },
@@ -151,17 +165,37 @@ export const wanTransformer = (config: WanConfig): Module<(args: TransformerArgs
     (m, { latents, time, rowsPerGroup, context, lastKeyBias = 0, probe }: TransformerArgs) => {
       const [F = 1, H = 1, W = 1] = latents[0]?.shape ?? [];
       const grid = [F / patch.pt, H / patch.ph, W / patch.pw] as const;
-      const patches = concat(latents.map((latent) => patchify(latent, patch)), 1);
-      checkShape(patches.shape[1] === inChannels * volume, time.graph, 'patches', patches.shape, `${inChannels} channels`);
+      const patches = concat(
+        latents.map((latent) => patchify(latent, patch)),
+        1,
+      );
+      checkShape(
+        patches.shape[1] === inChannels * volume,
+        time.graph,
+        'patches',
+        patches.shape,
+        `${inChannels} channels`,
+      );
       const angles = ropeTable3d(grid, config.headDim, { limit: config.maxPositions });
-      const table = time.graph.constant('rope', angles, [grid[0] * grid[1] * grid[2], config.headDim]);
+      const table = time.graph.constant('rope', angles, [
+        grid[0] * grid[1] * grid[2],
+        config.headDim,
+      ]);
       let x = m.patch_embedding(patches); // [L, width]
       const { embedding, modulation } = m.condition_embedder(time);
       const groups = embedding.shape[0] ?? 1;
-      Object.entries({ patches: x, embedding, modulation }).forEach(([name, tensor]) => probe?.(name, tensor));
+      Object.entries({ patches: x, embedding, modulation }).forEach(([name, tensor]) =>
+        probe?.(name, tensor),
+      );
       m.blocks.forEach((run, index) => {
         const own = context[index];
-        checkShape(own !== undefined, time.graph, 'context', [context.length], `${config.layers} blocks`);
+        checkShape(
+          own !== undefined,
+          time.graph,
+          'context',
+          [context.length],
+          `${config.layers} blocks`,
+        );
         x = run(x, {
           time: reshape(modulation, [groups * 6, width]),
           table,
@@ -175,7 +209,9 @@ export const wanTransformer = (config: WanConfig): Module<(args: TransformerArgs
       const parts = reshape(addRows(doubled, m.scale_shift_table), [groups, 2, width]);
       const y = modulate(x, parts, 0, eps, rowsPerGroup);
       const velocity = m.proj_out(y); // [L, volume · outChannels]
-      Object.entries({ head_in: y, head_out: velocity }).forEach(([name, tensor]) => probe?.(name, tensor));
+      Object.entries({ head_in: y, head_out: velocity }).forEach(([name, tensor]) =>
+        probe?.(name, tensor),
+      );
       return unpatchify(velocity, grid, patch);
     },
   );

@@ -4,7 +4,10 @@ import type { Alias, Rename } from '../../weights/weight-store.ts';
 const UMT5: readonly (readonly [RegExp, string])[] = [
   [/^shared\.weight$/, 'token_embedding.weight'],
   [/^encoder\.final_layer_norm\./, 'norm.'],
-  [/^encoder\.block\.(\d+)\.layer\.0\.SelfAttention\.relative_attention_bias\./, 'blocks.$1.pos_embedding.embedding.'],
+  [
+    /^encoder\.block\.(\d+)\.layer\.0\.SelfAttention\.relative_attention_bias\./,
+    'blocks.$1.pos_embedding.embedding.',
+  ],
   [/^encoder\.block\.(\d+)\.layer\.0\.SelfAttention\./, 'blocks.$1.attn.'],
   [/^encoder\.block\.(\d+)\.layer\.0\.layer_norm\./, 'blocks.$1.norm1.'],
   [/^encoder\.block\.(\d+)\.layer\.1\.layer_norm\./, 'blocks.$1.norm2.'],
@@ -20,7 +23,10 @@ const CLIP: readonly (readonly [RegExp, string])[] = [
   [/^vision_model\.pre_layrnorm\./, 'visual.pre_norm.'],
   [/^vision_model\.post_layernorm\./, 'visual.post_norm.'],
   [/^vision_model\.encoder\.layers\.(\d+)\.layer_norm([12])\./, 'visual.transformer.$1.norm$2.'],
-  [/^vision_model\.encoder\.layers\.(\d+)\.self_attn\.out_proj\./, 'visual.transformer.$1.attn.proj.'],
+  [
+    /^vision_model\.encoder\.layers\.(\d+)\.self_attn\.out_proj\./,
+    'visual.transformer.$1.attn.proj.',
+  ],
   [/^vision_model\.encoder\.layers\.(\d+)\.mlp\.fc1\./, 'visual.transformer.$1.mlp.0.'],
   [/^vision_model\.encoder\.layers\.(\d+)\.mlp\.fc2\./, 'visual.transformer.$1.mlp.2.'],
 ];

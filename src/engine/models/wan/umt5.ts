@@ -76,7 +76,10 @@ export async function readUmt5Inputs(
   for (let i = 0; i < n; i++) {
     const id = ids[i] ?? -1;
     if (!(Number.isInteger(id) && id >= 0 && id < vocabulary)) {
-      throw new EngineError('text/token', `token ${i} — got id ${id}, needs 0 to ${vocabulary - 1}`);
+      throw new EngineError(
+        'text/token',
+        `token ${i} — got id ${id}, needs 0 to ${vocabulary - 1}`,
+      );
     }
     embeddings.set(await store.readRows(table, id, id + 1), i * width);
   }
@@ -125,7 +128,9 @@ const feedForward = ({ width, ffnDim, eps }: Umt5Config): Module<Layer> =>
     },
     (m, x: Tensor) => {
       const h = m.layer_norm(x);
-      return m['DenseReluDense.wo'](mul(geluTanh(m['DenseReluDense.wi_0'](h)), m['DenseReluDense.wi_1'](h)));
+      return m['DenseReluDense.wo'](
+        mul(geluTanh(m['DenseReluDense.wi_0'](h)), m['DenseReluDense.wi_1'](h)),
+      );
     },
   );
 
@@ -137,7 +142,9 @@ const encoderBlock = (config: Umt5Config) =>
       x = add(x, attended);
       const fed = m['layer.1'](x);
       const y = add(x, fed);
-      Object.entries({ attn_out: attended, ffn_out: fed, out: y }).forEach(([name, tensor]) => probe?.(name, tensor));
+      Object.entries({ attn_out: attended, ffn_out: fed, out: y }).forEach(([name, tensor]) =>
+        probe?.(name, tensor),
+      );
       return y;
     },
   );
