@@ -1,4 +1,4 @@
-/** Runs a network a single time: builds it, loads its weights, runs it, reads the results and frees everything. */
+/** Runs networks a single time: builds them, loads the weights, runs, reads the results and frees everything. */
 import type { Gpu } from '../gpu/device.ts';
 import { readTensor } from '../gpu/tensor.ts';
 import type { Precision } from '../graph/graph.ts';
@@ -25,38 +25,65 @@ export type RunOptions = {
   readonly onProgress?: (done: number) => void;
 };
 
+/** Values of a graph's results, unpadded, by name. */
+export type Results = Readonly<Record<string, Float32Array>>;
+
 /**
- * Resolves to the values of every `graph.result` that `build` names, unpadded, by name. Nothing stays on the device.
+ * Builds and runs one graph after another with the same weights; resolves to the values of every `graph.result` that
+ * each of them names. Nothing stays on the device.
  * Throws what loading, recording and running throw; `AbortError` once `signal` fires.
  */
+export async function runEach(
+  engine: Engine,
+  source: WeightSource,
+  builds: readonly ((root: Scope) => void)[],
+  options: RunOptions = {},
+): Promise<readonly Results[]> {
+  const weights = new WeightSet(engine.gpu, source);
+  try {
+    const all: Results[] = [];
+    for (const build of builds) {
+      const onProgress = (done: number): void =>
+        options.onProgress?.((all.length + done) / builds.length);
+      all.push(await runGraph(engine, weights, build, { ...options, onProgress }));
+    }
+    return all;
+  } finally {
+    weights.destroy();
+  }
+}
+
+/** Builds and runs a single graph; see `runEach`. */
 export async function runOnce(
   engine: Engine,
   source: WeightSource,
   build: (root: Scope) => void,
-  { signal, onProgress }: RunOptions = {},
-): Promise<Readonly<Record<string, Float32Array>>> {
+  options: RunOptions = {},
+): Promise<Results> {
+  const [results = {}] = await runEach(engine, source, [build], options);
+  return results;
+}
+
+async function runGraph(
+  engine: Engine,
+  weights: WeightSet,
+  build: (root: Scope) => void,
+  options: RunOptions,
+): Promise<Results> {
   const { gpu, pipelines, executor, precision } = engine;
   const graph = new Graph({ precision });
   build(new Scope(graph));
   fuse(graph);
-  const weights = new WeightSet(gpu, source);
+  await weights.load(graph);
+  options.signal?.throwIfAborted();
+  const recording = await record(graph, { gpu, pipelines, weights: (key) => weights.get(key) });
   try {
-    await weights.load(graph);
-    signal?.throwIfAborted();
-    const recording = await record(graph, { gpu, pipelines, weights: (key) => weights.get(key) });
-    try {
-      await executor.replay(recording, {
-        ...(signal && { signal }),
-        ...(onProgress && { onProgress }),
-      });
-      const results: Record<string, Float32Array> = {};
-      for (const name of graph.results.keys())
-        results[name] = await readTensor(gpu.device, recording.result(name));
-      return results;
-    } finally {
-      recording.destroy();
-    }
+    await executor.replay(recording, options);
+    const results: Record<string, Float32Array> = {};
+    for (const name of graph.results.keys())
+      results[name] = await readTensor(gpu.device, recording.result(name));
+    return results;
   } finally {
-    weights.destroy();
+    recording.destroy();
   }
 }

@@ -1,0 +1,158 @@
+/** One transformer ready to denoise: its context computed once, one step recorded against the sampler's state. */
+import { Graph } from '../../graph/graph.ts';
+import type { Tensor } from '../../graph/graph.ts';
+import { concat, slice } from '../../graph/ops/layout.ts';
+import { schedulerStep } from '../../graph/ops/scheduler.ts';
+import { tableRow } from '../../graph/ops/table.ts';
+import { fuse } from '../../graph/passes/fuse.ts';
+import type { Recording } from '../../graph/record.ts';
+import { record } from '../../graph/record.ts';
+import { timestepSinusoid } from '../../kernels/rope.ts';
+import { Scope } from '../../nn/module.ts';
+import type { Engine } from '../../nn/run-once.ts';
+import type { SamplerState } from '../../sampling/state.ts';
+import type { WeightSource } from '../../weights/upload.ts';
+import { WeightSet } from '../../weights/upload.ts';
+import type { WanConfig } from './config.ts';
+import { borrowContext, keepContext, trimText, wanContext } from './context.ts';
+import type { TransformerArgs } from './dit.ts';
+import { wanTransformer } from './dit.ts';
+import type { LatentSize } from './pipeline-request.ts';
+
+/** What the transformer is conditioned on, the same in every step. */
+export type Conditions = {
+  /** Rows [n, textDim] of the text encoder, padding left out. */
+  readonly prompt: Float32Array;
+  readonly negativePrompt: Float32Array;
+  /** Rows [m, imageDim] of the image encoder, for models that attend to them. */
+  readonly imageTokens?: Float32Array;
+  /** Channels [F, h, w, n] behind those of the noisy latent. */
+  readonly channels?: Float32Array;
+  /** Clean latent [1, h, w, C] in the place of the first frame, which then stands at timestep 0. */
+  readonly firstFrame?: Float32Array;
+};
+
+export type Expert = { readonly step: Recording; destroy(): void };
+
+export type ExpertPlan = {
+  readonly config: WanConfig;
+  readonly size: LatentSize;
+  readonly conditions: Conditions;
+  /** Whether each step runs the network a second time, without the prompt. */
+  readonly guided: boolean;
+};
+
+/** Resolves to the expert with its weights on the device; what it needs stays there until `destroy`. */
+export async function loadExpert(
+  engine: Engine,
+  source: WeightSource,
+  plan: ExpertPlan,
+  state: SamplerState,
+): Promise<Expert> {
+  const { gpu, pipelines } = engine;
+  const weights = new WeightSet(gpu, source);
+  const owned: { destroy(): void }[] = [weights];
+  const recordGraph = async (graph: Graph): Promise<Recording> => {
+    fuse(graph);
+    await weights.load(graph);
+    const recording = await record(graph, { gpu, pipelines, weights: (key) => weights.get(key) });
+    owned.push(recording);
+    return recording;
+  };
+  const destroy = (): void => owned.forEach((part) => part.destroy());
+  try {
+    const { prompt, negativePrompt } = plan.conditions;
+    const contexts: KeptContext[] = [];
+    for (const text of plan.guided ? [prompt, negativePrompt] : [prompt]) {
+      const { graph, lastKeyBias } = contextGraph(engine, plan, text);
+      const recording = await recordGraph(graph);
+      await engine.executor.replay(recording);
+      contexts.push({ recording, lastKeyBias });
+    }
+    return { step: await recordGraph(stepGraph(engine, plan, contexts, state)), destroy };
+  } catch (error) {
+    destroy();
+    throw error;
+  }
+}
+
+/** Keys and values of a prompt, held by the recording that made them. */
+type KeptContext = { readonly recording: Recording; readonly lastKeyBias: number };
+
+function contextGraph(
+  engine: Engine,
+  { config, conditions }: ExpertPlan,
+  text: Float32Array,
+): { graph: Graph; lastKeyBias: number } {
+  const graph = new Graph({ precision: engine.precision });
+  const { values, rows, lastKeyBias } = trimText(text, config.textDim, config.textLength);
+  const { imageTokens } = conditions;
+  const context = wanContext(config)(new Scope(graph))({
+    text: graph.constant('text', values, [rows, config.textDim], graph.compute),
+    image:
+      imageTokens &&
+      graph.constant(
+        'image tokens',
+        imageTokens,
+        [imageTokens.length / (config.imageDim ?? 1), config.imageDim ?? 1],
+        graph.compute,
+      ),
+  });
+  keepContext(graph, context);
+  return { graph, lastKeyBias };
+}
+
+function stepGraph(
+  engine: Engine,
+  plan: ExpertPlan,
+  contexts: readonly KeptContext[],
+  state: SamplerState,
+): Graph {
+  const { config, size, conditions } = plan;
+  const graph = new Graph({ precision: engine.precision });
+  const { step, coefficients, ...tensors } = state.in(graph);
+  const latents = networkInput(graph, tensors.x, size, conditions);
+  const clock = timeInput(graph, step, state, plan);
+  const network = wanTransformer(config)(new Scope(graph));
+  const [velocity, unguided] = contexts.map(({ recording, lastKeyBias }) => {
+    const context = borrowContext(graph, config, (name) => recording.result(name));
+    return network({ latents, ...clock, context, lastKeyBias });
+  });
+  if (velocity) schedulerStep(tensors, velocity, unguided, coefficients, step);
+  return graph;
+}
+
+/** The noisy latent as the network sees it: with a picture's channels behind it, or its first frame clean. */
+function networkInput(
+  graph: Graph,
+  x: Tensor,
+  { F, h, w, C }: LatentSize,
+  { channels, firstFrame }: Conditions,
+): Tensor[] {
+  if (firstFrame) {
+    const first = graph.constant('first frame', firstFrame, [1, h, w, C]);
+    return [F === 1 ? first : concat([first, slice(x, 0, 1, F - 1)], 0)];
+  }
+  if (!channels) return [x];
+  return [x, graph.constant('picture', channels, [F, h, w, channels.length / (F * h * w)])];
+}
+
+/** The sinusoid of the step's timestep; a clean first frame stands at 0 instead. */
+function timeInput(
+  graph: Graph,
+  step: Tensor,
+  { sampler }: SamplerState,
+  { config, size, conditions }: ExpertPlan,
+): Pick<TransformerArgs, 'time' | 'rowsPerGroup'> {
+  const { freqDim, patch } = config;
+  const tokensPerFrame = (size.h / patch.ph) * (size.w / patch.pw);
+  const groups = (t: number): readonly number[] => (conditions.firstFrame ? [0, t] : [t]);
+  const rows = sampler.timesteps.flatMap((t) =>
+    groups(t).map((each) => timestepSinusoid(each, freqDim)),
+  );
+  const values = new Float32Array(rows.length * freqDim);
+  rows.forEach((row, i) => values.set(row, i * freqDim));
+  const steps = sampler.timesteps.length;
+  const table = graph.constant('timesteps', values, [steps, rows.length / steps, freqDim]);
+  return { time: tableRow(table, step), rowsPerGroup: tokensPerFrame };
+}
