@@ -1,0 +1,4 @@
+import { dupUp } from '../../src/engine/kernels/dup-up.ts';
+import { sweepKernel } from '../helpers/kernel.ts';
+
+sweepKernel(dupUp);
