@@ -29,7 +29,7 @@ const delta = Float32Array.from(
   { length: blocksOf(H) * blocksOf(W) * 12 },
   (_, i) => 0.4 * wave(i),
 );
-const table = frameTable(KEYS, MOMENTS);
+const table = frameTable(KEYS, MOMENTS, false);
 
 /** The bytes of a frame [H, W, 3] by the kernels' references, one after the other. */
 function expected(step: number): Uint8Array {

@@ -115,10 +115,11 @@ describe('the field by its definition', () => {
   it('frames meet the keys exactly and end where the clip or the loop does', () => {
     expect(momentsOf(5, false)).toEqual([0, 0.25, 0.5, 0.75, 1]);
     expect(momentsOf(4, true)).toEqual([0, 0.25, 0.5, 0.75]);
-    const table = frameTable(16, [0, 0.5, 1]);
+    const table = frameTable(16, [0, 0.5, 1], false);
     expect([...table.subarray(0, 9)]).toEqual([0, 0, 1, 2, 0, 1, 0, 0, 0]);
     expect([...table.subarray(12, 21)]).toEqual([7, 8, 9, 10, 0, 1, 0, 0, 0.5]);
     expect([...table.subarray(24, 33)]).toEqual([14, 15, 16, 16, 0, 0, 1, 0, 1]);
+    expect(frameTable(16, [0.75], true)[8]).toBe(0.25);
   });
 
   it('the grid is the one nearest to the picture in aspect', () => {

@@ -28,7 +28,7 @@ export type AnimateOptions = {
   readonly onProgress?: (progress: MotionProgress) => void;
 };
 
-/** The loaded model. It keeps the weights' files open; what one run needs on the device lives as long as the run. */
+/** The loaded model. It holds nothing on the device: what a run needs lives as long as the run. */
 export type MotionModel = {
   /**
    * Yields the frames of the picture in motion, in order, and returns the run's report. `picture` is RGBA at its own
@@ -40,5 +40,4 @@ export type MotionModel = {
     settings: Partial<MotionSettings>,
     options?: AnimateOptions,
   ): AsyncGenerator<MotionFrame, MotionReport, void>;
-  destroy(): void;
 };

@@ -128,7 +128,8 @@ const mapPose = (value: (name: (typeof NAMES)[number]) => number): CameraPose =>
   pitch: value('pitch'),
 });
 
-const scalePose = (pose: CameraPose, by: number): CameraPose => mapPose((name) => pose[name] * by);
+export const scalePose = (pose: CameraPose, by: number): CameraPose =>
+  mapPose((name) => pose[name] * by);
 const addPoses = (a: CameraPose, b: CameraPose): CameraPose => mapPose((name) => a[name] + b[name]);
 
 /** A few sine waves of whole periods and random phases, zero at u = 0; they close by themselves. */

@@ -196,8 +196,15 @@ function closeLoop(field: Float32Array, keys: number, cells: number): void {
 export const momentsOf = (frames: number, loop: boolean): number[] =>
   Array.from({ length: frames }, (_, j) => j / (loop ? frames : frames - 1));
 
-/** Returns the table of the kernel blend-keys [moments, 12]: Catmull–Rom through the keys, the end keys repeated. */
-export function frameTable(keys: number, moments: readonly number[]): Float32Array<ArrayBuffer> {
+/**
+ * Returns the table of the kernel blend-keys [moments, 12]: Catmull–Rom through the keys, the end keys repeated, and
+ * how far the moment is from the picture itself, which a loop meets at both ends.
+ */
+export function frameTable(
+  keys: number,
+  moments: readonly number[],
+  loop: boolean,
+): Float32Array<ArrayBuffer> {
   const table = new Float32Array(moments.length * FLOATS_PER_FRAME);
   moments.forEach((tau, frame) => {
     const low = clamp(Math.floor(tau * keys), 0, keys - 1);
@@ -209,7 +216,8 @@ export function frameTable(keys: number, moments: readonly number[]): Float32Arr
       (f + 4 * f ** 2 - 3 * f ** 3) / 2,
       (f ** 3 - f ** 2) / 2,
     ];
-    table.set([...around, ...weights, tau], frame * FLOATS_PER_FRAME);
+    const progress = loop ? Math.min(tau, 1 - tau) : tau;
+    table.set([...around, ...weights, progress], frame * FLOATS_PER_FRAME);
   });
   return table;
 }

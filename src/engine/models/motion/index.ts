@@ -5,6 +5,7 @@ export { CAMERA_MOVES } from './camera.ts';
 export type { MotionFrame, MotionProgress, MotionReport, MotionStage } from './report.ts';
 export type { Ambient, MotionSettings } from './settings.ts';
 export { DEFAULT_SETTINGS, completeSettings, outputSize } from './settings.ts';
+export { loadMotion } from './load.ts';
 export type { PromptReading } from './prompt.ts';
 export { readPrompt } from './prompt.ts';
 export type { WordMeaning } from './words.ts';

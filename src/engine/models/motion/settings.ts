@@ -10,8 +10,8 @@ export type Ambient =
 export type MotionSettings = {
   /** 0 = nothing moves, 1 = strong. Scales the camera too. */
   readonly motion: number;
-  /** Moves that happen together; an empty list lets the camera stand. */
-  readonly camera: readonly CameraMove[];
+  /** Moves that happen together; an empty list lets the camera stand, `free` lets the model choose. */
+  readonly camera: readonly CameraMove[] | 'free';
   readonly ambient: Ambient;
   readonly frames: number;
   readonly fps: number;
@@ -20,7 +20,7 @@ export type MotionSettings = {
   /** Whole number from 0 to 2^53 − 1. */
   readonly seed: number;
   /** Model evaluations; absent = what the weights were made for. */
-  readonly steps?: number;
+  readonly steps?: number | undefined;
   /** Length of the output's longer side in pixels; the other follows from the picture. */
   readonly longSide: number;
 };

@@ -1,0 +1,207 @@
+/** A run of the built-in model: picture, features, field, frames. */
+import { meterBuffers } from '../../gpu/memory.ts';
+import type { Graph, Precision } from '../../graph/graph.ts';
+import { fuse } from '../../graph/passes/fuse.ts';
+import type { Recording } from '../../graph/record.ts';
+import { record } from '../../graph/record.ts';
+import type { Size } from '../../image/fit.ts';
+import type { Raster } from '../../image/resize.ts';
+import { resizeBytes } from '../../image/resize.ts';
+import { runSteps } from '../../sampling/loop.ts';
+import { normal } from '../../sampling/rng.ts';
+import { SamplerState } from '../../sampling/state.ts';
+import { WeightSet } from '../../weights/upload.ts';
+import type { WeightStore } from '../../weights/weight-store.ts';
+import type { AnimateOptions, MotionEngine } from './api.ts';
+import { cameraField, mayCover, poseAt } from './camera.ts';
+import type { GridSize, MotionConfig } from './config.ts';
+import { gridFor } from './config.ts';
+import {
+  colouredNoise,
+  composeField,
+  conditionChannels,
+  controlTokens,
+  frameTable,
+  momentsOf,
+  noiseCount,
+  strengthFor,
+} from './field.ts';
+import { ConditionState, encodeGraph, motionSampler, readField, stepGraph } from './denoise.ts';
+import { FrameState, frameGraph, readFrame } from './render.ts';
+import { RunMeter } from './report.ts';
+import type { MotionFrame, MotionReport } from './report.ts';
+import { completeSettings, outputSize } from './settings.ts';
+import type { MotionSettings } from './settings.ts';
+
+export type LoadedModel = {
+  readonly engine: MotionEngine;
+  readonly config: MotionConfig;
+  readonly store: WeightStore;
+  readonly precision: Precision;
+};
+
+type Run = LoadedModel & {
+  readonly settings: MotionSettings;
+  readonly options: AnimateOptions;
+  readonly meter: RunMeter;
+  readonly size: Size;
+  readonly grid: GridSize;
+};
+
+/** Stream of the seed that the field's noise is drawn from. */
+const NOISE_STREAM = 0;
+
+/** See `MotionModel.animate`. */
+export async function* animate(
+  model: LoadedModel,
+  picture: Raster<Uint8ClampedArray>,
+  given: Partial<MotionSettings>,
+  options: AnimateOptions,
+): AsyncGenerator<MotionFrame, MotionReport, void> {
+  const settings = completeSettings(given);
+  const size = outputSize(picture, settings.longSide);
+  const meter = new RunMeter(model.engine.executor, meterBuffers(model.engine.gpu.device));
+  const grid = gridFor(model.config, size);
+  const run: Run = { ...model, settings, options, meter, size, grid };
+
+  meter.enter('prepare', options);
+  const shown = planesOf(resizeBytes(picture, size, 'bicubic-antialiased'), 0);
+  const camera = cameraPath(run);
+  const strength = strengthFor(model.config, settings.motion);
+  const residual =
+    strength > 0 ? { x: await denoise(run, picture, camera, strength), strength } : undefined;
+  const values = composeField(model.config, grid, camera, residual, settings.loop);
+  yield* render(run, shown, values);
+  return meter.report({
+    size,
+    grid,
+    steps: residual ? (settings.steps ?? model.config.sampler.steps) : 0,
+    frames: settings.frames,
+  });
+}
+
+/** Displacements of the requested path; none when the model is free to choose. */
+function cameraPath({ config, settings, size, grid }: Run): Float32Array {
+  const { camera, motion, loop, seed } = settings;
+  if (camera === 'free') return new Float32Array(config.keys * grid[0] * grid[1] * 2);
+  const poseOf = (u: number) => poseAt(camera, u, { motion, loop, seed });
+  return cameraField(poseOf, config.keys, grid, size.height / size.width, mayCover(camera));
+}
+
+/** Resolves to what the network makes of the picture [keys, h, w, 3]. */
+async function denoise(
+  run: Run,
+  picture: Raster<Uint8ClampedArray>,
+  camera: Float32Array,
+  strength: number,
+): Promise<Float32Array> {
+  const { config, engine, grid, meter, options, precision, settings } = run;
+  const { device } = engine.gpu;
+  const [h, w] = grid;
+  const working = resizeBytes(picture, { width: 8 * w, height: 8 * h }, 'bilinear-antialiased');
+  const isGiven = settings.camera !== 'free';
+  const { ambient, frames, fps, loop } = settings;
+  const seconds = (loop ? frames : frames - 1) / fps;
+  const condition = new ConditionState(
+    device,
+    planesOf(working, -1),
+    { values: conditionChannels(config, camera, isGiven), shape: [config.keys, h, w] },
+    controlTokens({ strength, ambient, seconds, loop, given: isGiven }),
+  );
+  const weights = new WeightSet(engine.gpu, run.store);
+  const sampler = motionSampler(config, settings.steps);
+  const state = new SamplerState(device, sampler, [config.keys, h, w, 3]);
+  const recordings: Recording[] = [];
+  try {
+    const normals = normal(settings.seed, NOISE_STREAM, noiseCount(config, grid));
+    state.start(colouredNoise(config, grid, normals));
+
+    const encoder = await prepare(run, encodeGraph(config, condition, precision), weights);
+    recordings.push(encoder);
+    const step = await prepare(
+      run,
+      stepGraph(config, condition, encoder, state, precision),
+      weights,
+    );
+    recordings.push(step);
+
+    meter.enter('encode', options);
+    await engine.executor.replay(encoder, signalOf(options));
+    meter.count(encoder);
+
+    const total = sampler.steps.length;
+    meter.enter('denoise', options, total);
+    await runSteps(engine.executor, total, () => step, {
+      ...signalOf(options),
+      onStep(done) {
+        meter.count(step);
+        meter.advance(done, options);
+      },
+    });
+    return await readField(device, state);
+  } finally {
+    for (const recording of recordings) recording.destroy();
+    state.destroy();
+    condition.destroy();
+    weights.destroy();
+  }
+}
+
+/** Yields the frames of `picture` (values 0 … 1) moved along the field [keys + 1, h, w, 4]. */
+async function* render(
+  run: Run,
+  picture: Raster,
+  values: Float32Array,
+): AsyncGenerator<MotionFrame, void, void> {
+  const { config, engine, grid, meter, options, precision, settings, size } = run;
+  const count = settings.frames;
+  meter.enter('render', options, count);
+  const keys = { values, shape: [config.keys + 1, ...grid] } as const;
+  const table = frameTable(config.keys, momentsOf(count, settings.loop), settings.loop);
+  const state = new FrameState(engine.gpu, picture, size, keys, table);
+  const weights = new WeightSet(engine.gpu, run.store);
+  let recording: Recording | undefined;
+  try {
+    recording = await prepare(run, frameGraph(config, state, precision), weights);
+    state.start();
+    for (let index = 0; index < count; index++) {
+      await engine.executor.replay(recording, signalOf(options));
+      meter.count(recording);
+      const data = await readFrame(engine.gpu, recording.result('frame'), size);
+      meter.advance(index + 1, options);
+      yield { index, count, ...size, data };
+    }
+  } finally {
+    recording?.destroy();
+    weights.destroy();
+    state.destroy();
+  }
+}
+
+async function prepare(
+  { engine: { gpu, pipelines }, options }: Run,
+  graph: Graph,
+  weights: WeightSet,
+): Promise<Recording> {
+  fuse(graph);
+  await weights.load(graph);
+  options.signal?.throwIfAborted();
+  return record(graph, { gpu, pipelines, weights: (key) => weights.get(key) });
+}
+
+const signalOf = ({ signal }: AnimateOptions): { signal?: AbortSignal } =>
+  signal ? { signal } : {};
+
+/** Returns the colours of RGBA bytes as values from `low` (0 or −1) to 1. */
+function planesOf(
+  { width, height, channels, data }: Raster<Uint8ClampedArray>,
+  low: 0 | -1,
+): Raster {
+  const colours = new Float32Array(width * height * 3);
+  for (let pixel = 0; pixel < width * height; pixel++) {
+    for (let c = 0; c < 3; c++) {
+      colours[pixel * 3 + c] = low + ((1 - low) * (data[pixel * channels + c] ?? 0)) / 255;
+    }
+  }
+  return { width, height, channels: 3, data: colours };
+}
