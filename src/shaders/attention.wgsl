@@ -28,7 +28,7 @@ const TY = 256u / TX;
 const RM = BQ / TY;                       // rows of one invocation
 const STEP = 4u;                          // groups of four along D in one pass
 const CHUNK = 8u;                         // quads of keys in one pass over v
-const SLABS = (8u * BLOCKS + TX - 1u) / TX;
+const SLABS = (8u * BLOCKS + TX - 1u) / TX; // at most; loops over slabs stay loops, or compilers take minutes
 const LOWEST = -3.0e38;
 
 var<workgroup> stage: array<Real4, max(STEP * (BQ + 4u * TX), 4u * CHUNK * TX)>; // q then k, or v
@@ -41,6 +41,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
   let head = wg.y + p.base.y;
   let kvHead = head / (p.heads / p.kvHeads);
   let D4 = p.D / 4u;
+  let slabs = (D4 + TX - 1u) / TX;
   let tx = lane % TX;
   let ty = lane / TX;
   var m: array<f32, RM>;
@@ -50,6 +51,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
   for (var i = 0u; i < RM; i++) { m[i] = LOWEST; }
 
   for (var key0 = 0u; key0 < p.Lk; key0 += 4u * TX) {
+    let quads = min(TX, p.Lk - key0); // quads that hold any key
     var s = array<vec4f, RM>();
     for (var d0 = 0u; d0 < D4; d0 += STEP) {
       for (var e = lane; e < STEP * BQ; e += 256u) {
@@ -73,14 +75,8 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
       var part = array<Real4, RM>();
       for (var d = 0u; d < STEP; d++) {
         let at = STEP * BQ + d * 4u * TX + tx;
-        let k0 = stage[at];
-        let k1 = stage[at + TX];
-        let k2 = stage[at + 2u * TX];
-        let k3 = stage[at + 3u * TX];
-        for (var i = 0u; i < RM; i++) {
-          let a = stage[d * BQ + ty + TY * i];
-          part[i] += a.x * k0 + a.y * k1 + a.z * k2 + a.w * k3;
-        }
+        let four = mat4x4<Real>(stage[at], stage[at + TX], stage[at + 2u * TX], stage[at + 3u * TX]);
+        for (var i = 0u; i < RM; i++) { part[i] += four * stage[d * BQ + ty + TY * i]; }
       }
       for (var i = 0u; i < RM; i++) { s[i] += vec4f(part[i]); }
       workgroupBarrier();
@@ -91,7 +87,8 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
       let row = ty + TY * i;
 #if HAS_BIAS
       let first = head * ((p.Lq + p.Lk + 2u) / 4u * 4u) + p.Lq - 1u - min(row0 + row, p.Lq - 1u);
-      for (var c = 0u; c < 4u; c++) { s[i][c] += atBias(first + min(keys[c], p.Lk - 1u)); }
+      let at = first + min(keys, vec4u(p.Lk - 1u));
+      s[i] += vec4f(atBias(at.x), atBias(at.y), atBias(at.z), atBias(at.w));
 #endif
       s[i] = select(s[i], s[i] + p.lastKeyBias, keys == vec4u(p.Lk - 1u));
       s[i] = select(vec4f(LOWEST), s[i], keys < vec4u(p.Lk));
@@ -101,7 +98,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
     for (var i = 0u; i < RM; i++) {
       let row = ty + TY * i;
       var most = m[i];
-      for (var j = 0u; j < TX; j++) { most = max(most, partial[row * TX + (tx ^ j)]); }
+      for (var j = 0u; j < quads; j++) { most = max(most, partial[row * TX + j]); }
       let weight = select(vec4f(), exp(s[i] - most), keys < vec4u(p.Lk));
       shrink[i] = exp(m[i] - most);
       sums[i] = sums[i] * shrink[i] + dot(weight, vec4f(1.0));
@@ -109,10 +106,10 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
       weights[row * TX + (tx ^ (ty & 3u))] = Real4(weight);
     }
 
-    for (var g = 0u; g < SLABS; g++) {
+    for (var g = 0u; g < slabs; g++) {
       var slab = o[g];
       for (var i = 0u; i < RM; i++) { slab[i] *= shrink[i]; }
-      for (var j0 = 0u; j0 < min(TX, p.Lk - key0); j0 += CHUNK) {
+      for (var j0 = 0u; j0 < quads; j0 += CHUNK) {
         for (var e = lane; e < 4u * CHUNK * TX; e += 256u) {
           let key = key0 + j0 + e / (4u * TX) + TX * (e / TX % 4u);
           let d = g * TX + e % TX;
@@ -121,17 +118,13 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
           stage[e] = v;
         }
         workgroupBarrier();
-        for (var half = 0u; half < CHUNK; half += 4u) {
+        for (var half = 0u; half < min(CHUNK, quads - j0); half += 4u) {
           var part = array<Real4, RM>();
           for (var j = half; j < half + 4u; j++) {
             let at = j * 4u * TX + tx;
-            let v0 = stage[at];
-            let v1 = stage[at + TX];
-            let v2 = stage[at + 2u * TX];
-            let v3 = stage[at + 3u * TX];
+            let four = mat4x4<Real>(stage[at], stage[at + TX], stage[at + 2u * TX], stage[at + 3u * TX]);
             for (var i = 0u; i < RM; i++) {
-              let w = weights[(ty + TY * i) * TX + ((j0 + j) ^ (ty & 3u))];
-              part[i] += w.x * v0 + w.y * v1 + w.z * v2 + w.w * v3;
+              part[i] += four * weights[(ty + TY * i) * TX + ((j0 + j) ^ (ty & 3u))];
             }
           }
           for (var i = 0u; i < RM; i++) { slab[i] += vec4f(part[i]); }
@@ -148,8 +141,8 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
     let row = row0 + ty + TY * i;
     if (row >= p.Lq) { break; }
     var total = 0.0;
-    for (var j = 0u; j < TX; j++) { total += partial[(row - row0) * TX + j]; }
-    for (var g = 0u; g < SLABS; g++) {
+    for (var j = 0u; j < min(TX, p.Lk); j++) { total += partial[(row - row0) * TX + j]; }
+    for (var g = 0u; g < slabs; g++) {
       let d = g * TX + tx;
       if (d < D4) { storeY((row * p.heads + head) * D4 + d, o[g][i] / total); }
     }
