@@ -3,7 +3,18 @@ import type { Checker } from './case.ts';
 import { clip } from './cases/clip.ts';
 import { dit, originalDit } from './cases/dit.ts';
 import { motion } from './cases/motion.ts';
+import { pipelines } from './cases/pipelines.ts';
 import { schedulers } from './cases/schedulers.ts';
 import { umt5 } from './cases/umt5.ts';
+import { vae } from './cases/vae.ts';
 
-export const CHECKERS: readonly Checker[] = [motion, schedulers, dit, originalDit, umt5, clip];
+export const CHECKERS: readonly Checker[] = [
+  schedulers,
+  dit,
+  originalDit,
+  umt5,
+  clip,
+  vae,
+  pipelines,
+  motion,
+];

@@ -1,0 +1,90 @@
+/** One direction of a Wan autoencoder at one size: recordings for the parts of a stream, and the memory they share. */
+import type { DeviceTensor, Dtype } from '../../gpu/tensor.ts';
+import { createTensor, writeTensor } from '../../gpu/tensor.ts';
+import { Graph } from '../../graph/graph.ts';
+import { fuse } from '../../graph/passes/fuse.ts';
+import type { Recording } from '../../graph/record.ts';
+import { record } from '../../graph/record.ts';
+import type { StreamPart } from '../../nn/histories.ts';
+import { Histories } from '../../nn/histories.ts';
+import { Scope } from '../../nn/module.ts';
+import type { Engine, RunOptions } from '../../nn/run-once.ts';
+import type { WeightSet } from '../../weights/upload.ts';
+import type { VaeConfig } from './vae-config.ts';
+import { vaeDecoder } from './vae-decoder.ts';
+import { vaeEncoder } from './vae-encoder.ts';
+
+export type Direction = 'encode' | 'decode';
+
+export type StreamPlan = {
+  readonly config: VaeConfig;
+  readonly direction: Direction;
+  /** Rows, columns and channels of what goes in. */
+  readonly size: readonly [H: number, W: number, C: number];
+  /** Storage of residual sums at f16 precision. */
+  readonly residual: Dtype;
+  /** Whether intermediates stay readable under their names, for tests. */
+  readonly taps: boolean;
+};
+
+type Part = { readonly input: DeviceTensor; readonly recording: Recording };
+
+/** Runs chunk after chunk; a part is recorded when it is first needed. */
+export class VaeStream {
+  readonly #engine: Engine;
+  readonly #weights: WeightSet;
+  readonly #plan: StreamPlan;
+  readonly #histories: Histories;
+  readonly #parts = new Map<string, Part>();
+
+  constructor(engine: Engine, weights: WeightSet, plan: StreamPlan) {
+    this.#engine = engine;
+    this.#weights = weights;
+    this.#plan = plan;
+    this.#histories = new Histories(engine.gpu, engine.precision);
+  }
+
+  /**
+   * Runs a chunk of the stream, values [T, H, W, C]; `first` starts a new stream, `image` is one of a single chunk.
+   * Resolves to the recording whose result `y` holds what came out, until the next run.
+   */
+  async run(part: StreamPart, values: Float32Array, options: RunOptions): Promise<Recording> {
+    const frames = values.length / this.#plan.size.reduce((a, b) => a * b, 1);
+    const key = `${part}/${frames}`;
+    const ready = this.#parts.get(key) ?? (await this.#record(part, frames));
+    this.#parts.set(key, ready);
+    options.signal?.throwIfAborted();
+    writeTensor(this.#engine.gpu.device, ready.input, values);
+    await this.#engine.executor.replay(ready.recording, options);
+    return ready.recording;
+  }
+
+  destroy(): void {
+    for (const { input, recording } of this.#parts.values()) {
+      input.buffer.destroy();
+      recording.destroy();
+    }
+    this.#parts.clear();
+    this.#histories.destroy();
+  }
+
+  async #record(part: StreamPart, frames: number): Promise<Part> {
+    const { gpu, pipelines, precision } = this.#engine;
+    const { config, direction, size, residual, taps } = this.#plan;
+    const graph = new Graph({ precision, residual });
+    const input = createTensor(gpu.device, `vae/${direction}/${part}/input`, [frames, ...size]);
+    const tap = (name: string, x: Parameters<Graph['result']>[1]): void => {
+      if (taps) graph.result(name, x);
+    };
+    const network = direction === 'encode' ? vaeEncoder : vaeDecoder;
+    const stream = this.#histories.stream(part);
+    graph.result('y', network(config, stream, tap)(new Scope(graph))(graph.external(input)));
+    fuse(graph);
+    await this.#weights.load(graph);
+    const recording = await record(graph, {
+      ...{ gpu, pipelines },
+      weights: (key) => this.#weights.get(key),
+    });
+    return { input, recording };
+  }
+}

@@ -1,0 +1,298 @@
+/** The autoencoder of the Wan models, 2.1 and 2.2: video to latents and back, chunk by chunk, in tiles where it must. */
+import { EngineError } from '../../gpu/errors.ts';
+import type { Dtype } from '../../gpu/tensor.ts';
+import { readTensor } from '../../gpu/tensor.ts';
+import type { Recording } from '../../graph/record.ts';
+import type { Engine, RunOptions } from '../../nn/run-once.ts';
+import type { WeightSource } from '../../weights/upload.ts';
+import { WeightSet } from '../../weights/upload.ts';
+import type { VaeConfig } from './vae-config.ts';
+import { framesPerLatent, pixelsPerLatent } from './vae-config.ts';
+import type { Direction } from './vae-stream.ts';
+import { VaeStream } from './vae-stream.ts';
+import type { Tiling, Volume } from './vae-tiles.ts';
+import { Mosaic, cut, needsTiles, scaleTiling, startsOf } from './vae-tiles.ts';
+
+export type VaeOptions = {
+  /** Tiles in pixels of the decoder's grid; `auto` only where the device cannot bind a whole frame's activations. */
+  readonly tiling?: Tiling | 'auto' | 'never';
+  /** Storage of residual sums at f16 precision; default f16. */
+  readonly residual?: Dtype;
+  /** Latent frames that go through together after the first; more fill a device better and take more memory. */
+  readonly latentsPerChunk?: number;
+  /** Keeps intermediates readable, for tests. */
+  readonly taps?: boolean;
+};
+
+export type VaeRunOptions = RunOptions & {
+  /** Called after each chunk with the recording that made it. */
+  readonly onChunk?: (recording: Recording, chunk: number) => Promise<void>;
+};
+
+/** Frames `first` and following of a video: [T, H, W, 3] in −1..1. */
+export type FrameChunk = Volume & { readonly first: number };
+
+/** The reference's tiles. */
+export const DEFAULT_TILING: Tiling = {
+  rows: { tile: 256, stride: 192 },
+  columns: { tile: 256, stride: 192 },
+};
+
+/** The encoder takes this many frames at a time, at least. */
+const CHUNK_FRAMES = 4;
+
+/** An autoencoder on a device. Weights are loaded when a direction is first used and stay until `destroy`. */
+export class WanVae {
+  readonly config: VaeConfig;
+  readonly #engine: Engine;
+  readonly #weights: WeightSet;
+  readonly #options: VaeOptions;
+  readonly #streams = new Map<string, VaeStream>();
+
+  constructor(engine: Engine, source: WeightSource, config: VaeConfig, options: VaeOptions = {}) {
+    this.config = config;
+    this.#engine = engine;
+    this.#weights = new WeightSet(engine.gpu, source);
+    this.#options = options;
+  }
+
+  /**
+   * Resolves to the normalised latents [F, h, w, z] of a video [T, H, W, 3] in −1..1: the mode, never a sample.
+   * Frames beyond 4n + 1 are dropped. Throws `vae/size` when a side is not a multiple of the latent's pixels.
+   */
+  async encode(video: Volume, options: VaeRunOptions = {}): Promise<Volume> {
+    return this.normalise(await this.encodeMoments(video, options));
+  }
+
+  /** Resolves to means and log-variances [F, h, w, 2 z], not normalised; else like `encode`. */
+  async encodeMoments(video: Volume, options: VaeRunOptions = {}): Promise<Volume> {
+    const pixels = pixelsPerLatent(this.config);
+    const [, H, W] = video.shape;
+    if (H % pixels !== 0 || W % pixels !== 0) {
+      throw new EngineError(
+        'vae/size',
+        `video of ${W} × ${H} — needs multiples of ${pixels} — crop or pad it`,
+        { stage: 'vae/encode', need: pixels },
+      );
+    }
+    const patch = this.config.patch_size;
+    const tiling = this.#tilingFor(H, W);
+    // The reference tiles the patches of a 2.2 encoder, and the pixels of everything else.
+    const sizes = tiling && scaleTiling(tiling, patch);
+    if (!sizes || !needsTiles(H, W, sizes)) return this.#encodeWhole(video, options);
+    const F = latentFrames(this.config, video.shape[0]);
+    return this.#inTiles(video, sizes, {
+      shape: [F, H / pixels, W / pixels, 2 * this.config.z_dim],
+      tiling: scaleTiling(sizes, 1 / pixels),
+      grain: 1,
+      options,
+      run: (tile, each) => this.#encodeWhole(tile, each),
+    });
+  }
+
+  /**
+   * Yields the frames of normalised latents [F, h, w, z] in order, as they come: 1, then `framesPerLatent` for each
+   * latent frame. In tiles, all frames come at the end. Values are clamped to −1..1.
+   */
+  async *decode(latents: Volume, options: VaeRunOptions = {}): AsyncGenerator<FrameChunk> {
+    const { config } = this;
+    const pixels = pixelsPerLatent(config);
+    const [F, h, w] = latents.shape;
+    const z = scaled(latents, config.latents_std, config.latents_mean);
+    const tiling = this.#tilingFor(h * pixels, w * pixels);
+    if (!tiling || !needsTiles(h * pixels, w * pixels, tiling)) {
+      yield* this.#decodeWhole(z, options);
+      return;
+    }
+    const frames = 1 + (F - 1) * framesPerLatent(config);
+    const video = await this.#inTiles(z, scaleTiling(tiling, 1 / pixels), {
+      shape: [frames, h * pixels, w * pixels, 3],
+      tiling,
+      grain: config.patch_size,
+      options,
+      run: async (tile, each) => joined(await collect(this.#decodeWhole(tile, each, false))),
+    });
+    yield { ...clamped(video), first: 0 };
+  }
+
+  /** Resolves to all frames of normalised latents at once. */
+  async decodeAll(latents: Volume, options: VaeRunOptions = {}): Promise<Volume> {
+    return joined(await collect(this.decode(latents, options)));
+  }
+
+  /** Returns (μ − mean) / std of the means in moments. */
+  normalise({ values, shape: [F, h, w, C] }: Volume): Volume {
+    const { z_dim, latents_mean, latents_std } = this.config;
+    const means = new Float32Array(F * h * w * z_dim);
+    for (let i = 0; i < F * h * w; i++) {
+      means.set(values.subarray(i * C, i * C + z_dim), i * z_dim);
+    }
+    const factors = latents_std.map((std) => 1 / std);
+    const shifts = latents_mean.map((mean, c) => -mean * (factors[c] ?? 1));
+    return scaled({ values: means, shape: [F, h, w, z_dim] }, factors, shifts);
+  }
+
+  destroy(): void {
+    for (const stream of this.#streams.values()) stream.destroy();
+    this.#streams.clear();
+    this.#weights.destroy();
+  }
+
+  async #encodeWhole(video: Volume, options: VaeRunOptions): Promise<Volume> {
+    const [T, H, W, C] = video.shape;
+    const { z_dim } = this.config;
+    const pixels = pixelsPerLatent(this.config);
+    const shape = [latentFrames(this.config, T), H / pixels, W / pixels, 2 * z_dim] as const;
+    const moments = new Float32Array(shape.reduce((a, b) => a * b, 1));
+    const chunk = chunkFrames(this.config);
+    const used = 1 + Math.floor((T - 1) / chunk) * chunk;
+    const bounds = boundsOf(used, chunk * (this.#options.latentsPerChunk ?? 1));
+    let at = 0;
+    for await (const part of this.#run('encode', video.values, [H, W, C], bounds, options)) {
+      moments.set(part, at);
+      at += part.length;
+    }
+    return { values: moments, shape };
+  }
+
+  async *#decodeWhole(z: Volume, options: VaeRunOptions, clamp = true): AsyncGenerator<FrameChunk> {
+    const [F, h, w, C] = z.shape;
+    const pixels = pixelsPerLatent(this.config);
+    const [H, W] = [h * pixels, w * pixels];
+    const bounds = boundsOf(F, this.#options.latentsPerChunk ?? 1);
+    let first = 0;
+    for await (const values of this.#run('decode', z.values, [h, w, C], bounds, options)) {
+      const T = values.length / (H * W * 3);
+      const chunk: Volume = { values, shape: [T, H, W, 3] };
+      yield { ...(clamp ? clamped(chunk) : chunk), first };
+      first += T;
+    }
+  }
+
+  /** Runs frames `bounds[i]` to `bounds[i + 1]` of the values one after another; yields what comes out of each. */
+  async *#run(
+    direction: Direction,
+    values: Float32Array,
+    size: readonly [number, number, number],
+    bounds: readonly number[],
+    options: VaeRunOptions,
+  ): AsyncGenerator<Float32Array> {
+    const stream = this.#stream(direction, size);
+    const frame = size.reduce((a, b) => a * b, 1);
+    const chunks = bounds.length - 1;
+    for (let i = 0; i < chunks; i++) {
+      const part = i > 0 ? 'next' : chunks === 1 ? 'image' : 'first';
+      const [from = 0, to = 0] = [bounds[i], bounds[i + 1]];
+      const onProgress = (done: number): void => options.onProgress?.((i + done) / chunks);
+      const piece = values.subarray(from * frame, to * frame);
+      const recording = await stream.run(part, piece, { ...options, onProgress });
+      await options.onChunk?.(recording, i);
+      yield await readTensor(this.#engine.gpu.device, recording.result('y'));
+    }
+  }
+
+  #stream(direction: Direction, size: readonly [number, number, number]): VaeStream {
+    const key = `${direction}/${size.join('x')}`;
+    const { residual = 'f16', taps = false } = this.#options;
+    const plan = { config: this.config, direction, size, residual, taps };
+    const stream = this.#streams.get(key) ?? new VaeStream(this.#engine, this.#weights, plan);
+    this.#streams.set(key, stream);
+    return stream;
+  }
+
+  async #inTiles(
+    whole: Volume,
+    sizes: Tiling,
+    plan: {
+      /** Shape of the result and tiling in its units. */
+      readonly shape: Volume['shape'];
+      readonly tiling: Tiling;
+      readonly grain: number;
+      readonly options: VaeRunOptions;
+      run(tile: Volume, options: VaeRunOptions): Promise<Volume>;
+    },
+  ): Promise<Volume> {
+    const [, H, W] = whole.shape;
+    const mosaic = new Mosaic(plan.shape, plan.tiling, plan.grain);
+    const [rows, columns] = [startsOf(H, sizes.rows), startsOf(W, sizes.columns)];
+    let done = 0;
+    for (const y of rows) {
+      const tiles: Volume[] = [];
+      for (const x of columns) {
+        const onProgress = (part: number): void =>
+          plan.options.onProgress?.((done + part) / (rows.length * columns.length));
+        tiles.push(await plan.run(cut(whole, y, x, sizes), { ...plan.options, onProgress }));
+        done++;
+      }
+      mosaic.addRow(tiles);
+    }
+    return mosaic.volume;
+  }
+
+  /** The tiling to use for a video of this size; undefined for none. */
+  #tilingFor(H: number, W: number): Tiling | undefined {
+    const { tiling = 'auto', latentsPerChunk = 1 } = this.#options;
+    if (tiling === 'never') return undefined;
+    if (tiling !== 'auto') return tiling;
+    const { base_dim, decoder_base_dim, dim_mult, is_residual, patch_size } = this.config;
+    const widest = is_residual ? decoder_base_dim * (dim_mult[1] ?? 1) : decoder_base_dim;
+    const channels = Math.max(base_dim, widest);
+    const frames = chunkFrames(this.config) * latentsPerChunk;
+    const bytes = this.#engine.precision === 'f16' && this.#options.residual !== 'f32' ? 2 : 4;
+    const largest = (frames * H * W * channels * bytes) / patch_size ** 2;
+    const { maxBindingBytes, maxBufferBytes } = this.#engine.gpu.caps;
+    return largest > Math.min(maxBindingBytes, maxBufferBytes) ? DEFAULT_TILING : undefined;
+  }
+}
+
+/** Frames that the encoder takes together after the first. */
+const chunkFrames = (config: VaeConfig): number => Math.max(CHUNK_FRAMES, framesPerLatent(config));
+
+/** Latent frames of a video of T frames. */
+function latentFrames(config: VaeConfig, T: number): number {
+  const chunk = chunkFrames(config);
+  return 1 + (Math.floor((T - 1) / chunk) * chunk) / framesPerLatent(config);
+}
+
+/** 0, 1, 1 + step, … up to `length`. */
+function boundsOf(length: number, step: number): number[] {
+  const bounds = [0];
+  for (let at = 1; at < length; at += step) bounds.push(at);
+  return [...bounds, length];
+}
+
+/** Returns values · factors[c] + shifts[c]. */
+function scaled(
+  { values, shape }: Volume,
+  factors: readonly number[],
+  shifts: readonly number[],
+): Volume {
+  const C = shape[3];
+  return {
+    values: values.map((v, i) => v * (factors[i % C] ?? 1) + (shifts[i % C] ?? 0)),
+    shape,
+  };
+}
+
+const clamped = ({ values, shape }: Volume): Volume => ({
+  values: values.map((v) => Math.min(1, Math.max(-1, v))),
+  shape,
+});
+
+async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const item of items) all.push(item);
+  return all;
+}
+
+/** Volumes one after another in time. */
+function joined(parts: readonly Volume[]): Volume {
+  const [, H = 0, W = 0, C = 0] = parts[0]?.shape ?? [];
+  const values = new Float32Array(parts.reduce((sum, part) => sum + part.values.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    values.set(part.values, at);
+    at += part.values.length;
+  }
+  return { values, shape: [values.length / (H * W * C), H, W, C] };
+}
