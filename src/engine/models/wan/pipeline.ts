@@ -1,0 +1,238 @@
+/**
+ * The Wan pipelines, from prompts and a picture to frames: text to video, picture to video of 2.1 (with CLIP) and 2.2
+ * (two experts), and 2.2's small model that does both. Each stage frees what the next one does not need.
+ */
+import { EngineError } from '../../gpu/errors.ts';
+import type { Engine } from '../../nn/run-once.ts';
+import { normal } from '../../sampling/rng.ts';
+import { samplerFor } from '../../sampling/sampler.ts';
+import type { Sampler } from '../../sampling/sampler.ts';
+import type { ComponentSource } from './components.ts';
+import type { WanConfig } from './config.ts';
+import { parseWanConfig } from './config.ts';
+import type { ExpertSteps } from './denoise.ts';
+import { denoise } from './denoise.ts';
+import { encodePicture, encodeTexts } from './encode.ts';
+import type { Conditions } from './expert.ts';
+import { MASK_CHANNELS, imageCondition, toSigned } from './image-condition.ts';
+import { renameWan } from './names-dit.ts';
+import type { LatentScale, LatentSize, WanRequest } from './pipeline-request.ts';
+import { checkImage, checkRequest } from './pipeline-request.ts';
+import { framesPerLatent, pixelsPerLatent, readVaeConfig } from './vae-config.ts';
+import { renameVae } from './vae-names.ts';
+import { WanVae } from './vae.ts';
+
+export type WanStage = 'text' | 'picture' | 'denoise' | 'decode';
+
+export type WanProgress = {
+  readonly stage: WanStage;
+  /** Share of the stage that is done, 0 … 1. */
+  readonly done: number;
+  /** Step that runs and how many there are, while denoising. */
+  readonly step?: number;
+  readonly steps?: number;
+  /** Milliseconds that denoising has to go, once a step has been timed. */
+  readonly leftMs?: number;
+};
+
+/** What a stage made, channels last: `prompt_embeds`, `image_embeds`, `condition`, and `latent` after each step. */
+export type WanTrace = { readonly name: string; readonly values: Float32Array };
+
+export type WanOptions = {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: WanProgress) => void;
+  /** Called with intermediates, which are read back for it: for tests. */
+  readonly onTrace?: (trace: WanTrace) => void;
+};
+
+export type WanFrame = {
+  readonly index: number;
+  readonly width: number;
+  readonly height: number;
+  /** RGB in 0..1, row-major from the top. */
+  readonly data: Float32Array;
+};
+
+/**
+ * Yields the frames of the video in order, as they are decoded. Throws `wan/…` for a request that the model cannot
+ * serve, `weights/…` for files that are not the model's, `gpu/limit` where the device is too small, and `AbortError`
+ * soon after `signal` fires.
+ */
+export async function* generate(
+  engine: Engine,
+  source: ComponentSource,
+  request: WanRequest,
+  options: WanOptions = {},
+): AsyncGenerator<WanFrame, void, void> {
+  const { signal, onTrace } = options;
+  const abort = signal && { signal };
+  const report = (stage: WanStage) => ({
+    ...abort,
+    onProgress: (done: number) => options.onProgress?.({ stage, done }),
+  });
+  const config = await transformerConfig(source);
+  const size = checkRequest(request, await latentScale(source, config));
+  const sampler = samplerOf(request);
+
+  const texts = [request.prompt, request.negativePrompt];
+  const [prompt, negativePrompt] = await encodeTexts(engine, source, texts, report('text'));
+  if (!prompt || !negativePrompt)
+    throw new EngineError('engine/assert', 'texts — encoded fewer than given');
+  onTrace?.({ name: 'prompt_embeds', values: prompt });
+  onTrace?.({ name: 'negative_prompt_embeds', values: negativePrompt });
+
+  const picture = await pictureConditions(
+    engine,
+    source,
+    config,
+    request,
+    size,
+    report('picture'),
+    onTrace,
+  );
+
+  const latent = await denoise(
+    engine,
+    sampler,
+    await expertsOf(source, config, request, sampler),
+    { size, noise: noiseOf(request, size), conditions: { prompt, negativePrompt, ...picture } },
+    {
+      ...abort,
+      onProgress: (progress) => options.onProgress?.({ ...progress, stage: 'denoise' }),
+      ...(onTrace && { onLatent: (values: Float32Array) => onTrace({ name: 'latent', values }) }),
+    },
+  );
+
+  const vae = await openVae(engine, source);
+  try {
+    yield* decode(vae, latent, size, report('decode'));
+  } finally {
+    vae.destroy();
+  }
+}
+
+async function transformerConfig(source: ComponentSource): Promise<WanConfig> {
+  return parseWanConfig(
+    await source.config('transformer'),
+    await source.weights('transformer', renameWan),
+  );
+}
+
+function samplerOf({ solver, steps, shift }: WanRequest): Sampler {
+  const { kind, variant } = solver ?? { kind: 'unipc', variant: 'diffusers' };
+  return samplerFor(kind, variant, { steps, shift });
+}
+
+const noiseOf = ({ noise, seed }: WanRequest, { F, h, w, C }: LatentSize): Float32Array =>
+  noise ?? normal(seed ?? 0, 0, F * h * w * C);
+
+type Report = { readonly signal?: AbortSignal; readonly onProgress: (done: number) => void };
+
+/** What the picture adds to the transformer's input, by the kind of model; nothing for text to video. */
+async function pictureConditions(
+  engine: Engine,
+  source: ComponentSource,
+  config: WanConfig,
+  request: WanRequest,
+  size: LatentSize,
+  options: Report,
+  onTrace: WanOptions['onTrace'],
+): Promise<Omit<Conditions, 'prompt' | 'negativePrompt'>> {
+  const masked = config.inChannels === 2 * size.C + MASK_CHANNELS;
+  if (!masked && config.inChannels !== size.C) {
+    throw new EngineError(
+      'weights/config',
+      `transformer — got ${config.inChannels} input channels, needs ${size.C} or ${2 * size.C + MASK_CHANNELS} — use parts of one model`,
+      { have: config.inChannels, need: size.C },
+    );
+  }
+  if (!masked && !request.image) return {};
+  const image = checkImage(request);
+  const seen = config.imageDim !== undefined;
+  const imageTokens = seen
+    ? await encodePicture(
+        engine,
+        source,
+        request.clipImage ?? image,
+        request.clipImage !== undefined,
+        options,
+      )
+    : undefined;
+  if (imageTokens) onTrace?.({ name: 'image_embeds', values: imageTokens });
+
+  const vae = await openVae(engine, source);
+  try {
+    // The models with a mask read a whole video that shows the picture first and grey after it.
+    const { height, width } = image;
+    const video = new Float32Array((masked ? request.frames : 1) * height * width * 3);
+    video.set(toSigned(image.data));
+    const shape = [video.length / (height * width * 3), height, width, 3] as const;
+    const { values } = await vae.encode({ values: video, shape }, options);
+    const condition = masked ? imageCondition(values, size) : values;
+    onTrace?.({ name: 'condition', values: condition });
+    return masked
+      ? { channels: condition, ...(imageTokens && { imageTokens }) }
+      : { firstFrame: condition };
+  } finally {
+    vae.destroy();
+  }
+}
+
+async function openVae(engine: Engine, source: ComponentSource): Promise<WanVae> {
+  const config = readVaeConfig(await source.config('vae'));
+  return new WanVae(engine, await source.weights('vae', renameVae(config)), config);
+}
+
+async function latentScale(source: ComponentSource, { patch }: WanConfig): Promise<LatentScale> {
+  const config = readVaeConfig(await source.config('vae'));
+  return {
+    time: framesPerLatent(config),
+    space: pixelsPerLatent(config),
+    channels: config.z_dim,
+    patch: Math.max(patch.ph, patch.pw),
+  };
+}
+
+/** Share of the noise range that the first of two experts takes, as released. */
+const BOUNDARY = { text: 0.875, picture: 0.9 } as const;
+
+/** One expert for all steps, or two of which the first takes those at and above the boundary. */
+async function expertsOf(
+  source: ComponentSource,
+  config: WanConfig,
+  request: WanRequest,
+  { timesteps }: Sampler,
+): Promise<ExpertSteps[]> {
+  const { guidance, guidance2 = guidance } = request;
+  const steps = timesteps.length;
+  const open = () => source.weights('transformer', renameWan);
+  if (!source.has('transformer_2')) return [{ config, end: steps, guidance, open }];
+  const boundary = request.boundary ?? (request.image ? BOUNDARY.picture : BOUNDARY.text);
+  const end = timesteps.filter((t) => t >= 1000 * boundary).length;
+  const second = parseWanConfig(await source.config('transformer_2'));
+  const open2 = () => source.weights('transformer_2', renameWan);
+  return [
+    { config, end, guidance, open },
+    { config: second, end: steps, guidance: guidance2, open: open2 },
+  ];
+}
+
+/** Frames in 0..1, one by one, as the autoencoder gives them. */
+async function* decode(
+  vae: WanVae,
+  latent: Float32Array,
+  { F, h, w, C }: LatentSize,
+  options: Report,
+): AsyncGenerator<WanFrame, void, void> {
+  for await (const { first, values, shape } of vae.decode(
+    { values: latent, shape: [F, h, w, C] },
+    options,
+  )) {
+    const [count, height, width] = shape;
+    const span = values.length / count;
+    for (let i = 0; i < count; i++) {
+      const data = values.slice(i * span, (i + 1) * span).map((value) => value / 2 + 0.5);
+      yield { index: first + i, width, height, data };
+    }
+  }
+}
