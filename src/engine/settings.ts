@@ -78,7 +78,9 @@ export function resolveSettings(given: Partial<Settings> = {}): Settings {
 export function outputSize(picture: Size, { size, preset }: Settings): Size {
   if (size) return size;
   const [smallest] = limits.side as [number, number];
-  const fitted = sizeWithLongSide(picture, limits.presets[preset].longSide, ROUND_MULTIPLE);
+  const enlarge = Math.max(1, smallest / Math.min(picture.width, picture.height));
+  const shown = { width: picture.width * enlarge, height: picture.height * enlarge };
+  const fitted = sizeWithLongSide(shown, limits.presets[preset].longSide, ROUND_MULTIPLE);
   return {
     width: Math.max(smallest, fitted.width),
     height: Math.max(smallest, fitted.height),

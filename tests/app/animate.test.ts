@@ -3,7 +3,8 @@ import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { builtApp } from '../../scripts/lib/build.mjs';
 import { findProgram } from '../../scripts/lib/find.mjs';
 import type { AnimateReport } from '../../src/engine/index.ts';
 import { TINY_MODEL, repository } from './app.ts';
@@ -14,10 +15,16 @@ const folder = mkdtempSync(join(tmpdir(), 'zoetrope-animate-'));
 const video = join(folder, 'video.mp4');
 const ffprobe = findProgram('ffprobe');
 
+let dist: string;
+
+beforeAll(() => {
+  dist = builtApp();
+});
+
 afterAll(() => rmSync(folder, { recursive: true }));
 
 function animate(...args: string[]) {
-  const all = [COMMAND, '--software', '-o', video, ...args];
+  const all = [COMMAND, '--dist', dist, '--software', '-o', video, ...args];
   return spawnSync(process.execPath, all, { encoding: 'utf8' });
 }
 
@@ -109,8 +116,20 @@ describe('animate', () => {
 
   it('stops at Ctrl-C and leaves nothing behind', async () => {
     rmSync(video, { force: true });
-    const args = [COMMAND, '--software', '-o', video, '--model', TINY_MODEL, '--frames', '241'];
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const args = [
+      '--dist',
+      dist,
+      '--software',
+      '-o',
+      video,
+      '--model',
+      TINY_MODEL,
+      '--frames',
+      '241',
+    ];
+    const child = spawn(process.execPath, [COMMAND, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     await new Promise((resolve) => child.stderr.once('data', resolve));
     child.kill('SIGINT');
     const status = await new Promise((resolve) => child.once('exit', resolve));

@@ -28,7 +28,7 @@ describe('settings', () => {
     expect(() => resolveSettings(given)).toThrow(expect.objectContaining({ code }));
   });
 
-  it('keep the picture’s aspect at the long side of the preset, never larger than the picture', () => {
+  it('keep the aspect at the long side of the preset, and enlarge only tiny pictures', () => {
     const settings = resolveSettings();
     expect(outputSize({ width: 3000, height: 2000 }, settings)).toEqual({
       width: 768,
@@ -40,6 +40,7 @@ describe('settings', () => {
     });
     expect(outputSize({ width: 320, height: 200 }, settings)).toEqual({ width: 320, height: 200 });
     expect(outputSize({ width: 1, height: 1 }, settings)).toEqual({ width: 64, height: 64 });
+    expect(outputSize({ width: 32, height: 16 }, settings)).toEqual({ width: 128, height: 64 });
   });
 
   it('take a size as it is asked for', () => {
