@@ -50,8 +50,8 @@ const HEADERS = {
  */
 export async function serve(folder, mounts = {}) {
   const server = createServer((request, response) => {
-    const path = decodeURIComponent(new URL(request.url ?? '/', 'http://localhost').pathname);
-    const file = fileFor(path, folder, mounts);
+    const path = pathOf(request.url ?? '/');
+    const file = path === undefined ? undefined : fileFor(path, folder, mounts);
     const size = file === undefined ? undefined : sizeOf(file);
     if (request.method !== 'GET' || file === undefined || size === undefined) {
       response.writeHead(404, HEADERS).end();
@@ -85,6 +85,18 @@ export async function serve(folder, mounts = {}) {
         server.closeAllConnections();
       }),
   };
+}
+
+/**
+ * @param {string} address
+ * @returns {string | undefined} undefined for an address that makes no sense
+ */
+function pathOf(address) {
+  try {
+    return decodeURIComponent(new URL(address, 'http://localhost').pathname);
+  } catch {
+    return undefined;
+  }
 }
 
 /**
