@@ -58,7 +58,7 @@ def main():
     args = args.parse_args()
     os.makedirs(args.out, exist_ok=True)
     motion = torch.load(f"{args.run}/motion.pt", map_location="cpu", weights_only=True)
-    state = dict(motion["ema"])
+    state = dict(motion.get("ema", motion))  # or the moving average alone
     layers = 1 + max(int(k.split(".")[2]) for k in state if k.startswith("transformer.blocks."))
     refine = torch.load(f"{args.run}/refine.pt", map_location="cpu", weights_only=True)["refine"]
     state |= {f"refine.{k}": v for k, v in refine.items()}
@@ -71,7 +71,7 @@ def main():
     with open(f"{args.out}/config.json", "w") as file:
         json.dump(config, file, indent=1)
     load_shipped(args.out)
-    print(f"{config['parameters']:,} parameters, {os.path.getsize(args.out + '/model.safetensors'):,} bytes, step {motion['step']};")
+    print(f"{config['parameters']:,} parameters, {os.path.getsize(args.out + '/model.safetensors'):,} bytes, step {motion.get('step', 'unknown')};")
     print(f"largest relative rounding error of a matrix {error:.4f} ({name})")
 
 
