@@ -33,7 +33,10 @@ describe('fusion', () => {
 
   it('folds activation, factor and residual one after another', () => {
     const { graph, x, project } = setting();
-    const [other, past] = [graph.add(opaque, {}, null, [10, 8]), graph.add(opaque, {}, null, [10, 8])];
+    const [other, past] = [
+      graph.add(opaque, {}, null, [10, 8]),
+      graph.add(opaque, {}, null, [10, 8]),
+    ];
     graph.result('y', add(past, mul(silu(project(x)), other)));
     expect(fuse(graph)).toBe(3);
     expect(names(graph)).toEqual(['opaque', 'opaque', 'opaque', 'linear']);

@@ -22,7 +22,13 @@ export type DeviceLost = { readonly reason: string; readonly message: string };
 export type Gpu = {
   readonly device: GPUDevice;
   readonly caps: Capabilities;
-  readonly info: { vendor: string; architecture: string; device: string; description: string; software: boolean };
+  readonly info: {
+    vendor: string;
+    architecture: string;
+    device: string;
+    description: string;
+    software: boolean;
+  };
   /** Resolves once, when the device is gone; never rejects. */
   readonly lost: Promise<DeviceLost>;
   destroy(): void;
@@ -35,7 +41,12 @@ export type OpenOptions = {
   readonly without?: readonly ('shader-f16' | 'subgroups' | 'timestamp-query')[];
 };
 
-const WANTED: readonly string[] = ['shader-f16', 'subgroups', 'timestamp-query', 'chromium-experimental-subgroup-matrix'];
+const WANTED: readonly string[] = [
+  'shader-f16',
+  'subgroups',
+  'timestamp-query',
+  'chromium-experimental-subgroup-matrix',
+];
 
 /** Limits that the engine plans with; each is requested at the adapter's own value, never assumed. */
 const LIMITS = [
@@ -53,24 +64,39 @@ const LIMITS = [
  */
 export async function openDevice(options: OpenOptions): Promise<Gpu> {
   if (!options.gpu) {
-    throw new EngineError('gpu/unsupported', 'WebGPU — not found here, needs a browser or runtime that has it');
+    throw new EngineError(
+      'gpu/unsupported',
+      'WebGPU — not found here, needs a browser or runtime that has it',
+    );
   }
   const adapter = await options.gpu.requestAdapter({ powerPreference: 'high-performance' });
   if (!adapter) {
-    throw new EngineError('gpu/no-adapter', 'adapter — none offered, needs a usable GPU — check that hardware acceleration is on');
+    throw new EngineError(
+      'gpu/no-adapter',
+      'adapter — none offered, needs a usable GPU — check that hardware acceleration is on',
+    );
   }
   const without: readonly string[] = options.without ?? [];
   const features = WANTED.filter((name) => adapter.features.has(name) && !without.includes(name));
   const requiredLimits = Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]]));
   let device: GPUDevice;
   try {
-    device = await adapter.requestDevice({ requiredFeatures: features as GPUFeatureName[], requiredLimits });
+    device = await adapter.requestDevice({
+      requiredFeatures: features as GPUFeatureName[],
+      requiredLimits,
+    });
   } catch (cause) {
-    throw new EngineError('gpu/device', `device — the adapter refused one with ${features.join(', ') || 'no features'}`, { cause });
+    throw new EngineError(
+      'gpu/device',
+      `device — the adapter refused one with ${features.join(', ') || 'no features'}`,
+      { cause },
+    );
   }
   const caps = await capabilities(device, adapter);
   const { vendor, architecture, device: name, description } = adapter.info;
-  const software = adapter.info.isFallbackAdapter === true || /swiftshader|llvmpipe|lavapipe/i.test(`${name} ${description} ${architecture}`);
+  const software =
+    adapter.info.isFallbackAdapter === true ||
+    /swiftshader|llvmpipe|lavapipe/i.test(`${name} ${description} ${architecture}`);
   return {
     device,
     caps,

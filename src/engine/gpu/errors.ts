@@ -19,7 +19,10 @@ export class EngineError extends Error {
   readonly need: string | number | undefined;
 
   constructor(code: string, message: string, details: EngineErrorDetails = {}) {
-    super(`${message} (${code})`, details.cause === undefined ? undefined : { cause: details.cause });
+    super(
+      `${message} (${code})`,
+      details.cause === undefined ? undefined : { cause: details.cause },
+    );
     this.name = 'EngineError';
     this.code = code;
     this.stage = details.stage;

@@ -15,15 +15,30 @@ fn main(@builtin(local_invocation_index) i: u32) {
 export async function halfArithmeticWorks(device: GPUDevice): Promise<boolean> {
   device.pushErrorScope('validation');
   const module = device.createShaderModule({ label: 'self-test/f16', code: CODE });
-  const pipeline = device.createComputePipeline({ label: 'self-test/f16', layout: 'auto', compute: { module } });
-  const out = device.createBuffer({ label: 'self-test/f16/y', size: 256, usage: GPUUsage.storage | GPUUsage.copySrc });
-  const read = device.createBuffer({ label: 'self-test/f16/read', size: 256, usage: GPUUsage.mapRead | GPUUsage.copyDst });
+  const pipeline = device.createComputePipeline({
+    label: 'self-test/f16',
+    layout: 'auto',
+    compute: { module },
+  });
+  const out = device.createBuffer({
+    label: 'self-test/f16/y',
+    size: 256,
+    usage: GPUUsage.storage | GPUUsage.copySrc,
+  });
+  const read = device.createBuffer({
+    label: 'self-test/f16/read',
+    size: 256,
+    usage: GPUUsage.mapRead | GPUUsage.copyDst,
+  });
   const encoder = device.createCommandEncoder({ label: 'self-test/f16' });
   const pass = encoder.beginComputePass();
   pass.setPipeline(pipeline);
   pass.setBindGroup(
     0,
-    device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries: [{ binding: 0, resource: { buffer: out } }] }),
+    device.createBindGroup({
+      layout: pipeline.getBindGroupLayout(0),
+      entries: [{ binding: 0, resource: { buffer: out } }],
+    }),
   );
   pass.dispatchWorkgroups(1);
   pass.end();

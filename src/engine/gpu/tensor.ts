@@ -36,30 +36,54 @@ export type DeviceTensor = {
 const USAGE = GPUUsage.storage | GPUUsage.copySrc | GPUUsage.copyDst;
 
 /** Returns a zeroed tensor in a buffer of its own. Throws `gpu/limit` when one binding cannot hold it. */
-export function createTensor(device: GPUDevice, label: string, shape: Shape, dtype: Dtype = 'f32'): DeviceTensor {
+export function createTensor(
+  device: GPUDevice,
+  label: string,
+  shape: Shape,
+  dtype: Dtype = 'f32',
+): DeviceTensor {
   const bytes = bytesOf(shape, dtype);
   const allowed = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize);
   if (bytes > allowed) {
-    throw new EngineError('gpu/limit', `${label} [${shape.join(', ')}] — got ${bytes} bytes, this device binds ${allowed} — use a smaller size`, {
-      stage: label,
-      have: allowed,
-      need: bytes,
-    });
+    throw new EngineError(
+      'gpu/limit',
+      `${label} [${shape.join(', ')}] — got ${bytes} bytes, this device binds ${allowed} — use a smaller size`,
+      {
+        stage: label,
+        have: allowed,
+        need: bytes,
+      },
+    );
   }
-  return { label, shape, dtype, buffer: device.createBuffer({ label, size: Math.max(16, bytes), usage: USAGE }), offset: 0 };
+  return {
+    label,
+    shape,
+    dtype,
+    buffer: device.createBuffer({ label, size: Math.max(16, bytes), usage: USAGE }),
+    offset: 0,
+  };
 }
 
 /** Returns the bytes of `values` (row-major, unpadded) in the padded layout of `shape`. */
-export function packTensor(values: ArrayLike<number>, shape: Shape, dtype: Dtype): Uint8Array<ArrayBuffer> {
+export function packTensor(
+  values: ArrayLike<number>,
+  shape: Shape,
+  dtype: Dtype,
+): Uint8Array<ArrayBuffer> {
   const width = shape.at(-1) ?? 1;
   const rows = rowsOf(shape);
   const pitch = pitchOf(shape);
   if (values.length !== rows * width) {
-    throw new EngineError('gpu/shape', `values for [${shape.join(', ')}] — got ${values.length}, needs ${rows * width}`);
+    throw new EngineError(
+      'gpu/shape',
+      `values for [${shape.join(', ')}] — got ${values.length}, needs ${rows * width}`,
+    );
   }
   const padded = dtype === 'u32' ? new Uint32Array(rows * pitch) : new Float32Array(rows * pitch);
   if (width === pitch) padded.set(values);
-  else for (let r = 0; r < rows; r++) for (let c = 0; c < width; c++) padded[r * pitch + c] = values[r * width + c] ?? 0;
+  else
+    for (let r = 0; r < rows; r++)
+      for (let c = 0; c < width; c++) padded[r * pitch + c] = values[r * width + c] ?? 0;
   if (dtype !== 'f16') return new Uint8Array(padded.buffer);
   return new Uint8Array(floatsToHalves(padded as Float32Array).buffer);
 }
@@ -67,17 +91,26 @@ export function packTensor(values: ArrayLike<number>, shape: Shape, dtype: Dtype
 /** Returns the values (row-major, unpadded, as f32) held by bytes in the padded layout of `shape`. */
 export function unpackTensor(bytes: ArrayBuffer, shape: Shape, dtype: Dtype): Float32Array {
   const padded =
-    dtype === 'f16' ? halvesToFloats(new Uint16Array(bytes)) : dtype === 'u32' ? new Uint32Array(bytes) : new Float32Array(bytes);
+    dtype === 'f16'
+      ? halvesToFloats(new Uint16Array(bytes))
+      : dtype === 'u32'
+        ? new Uint32Array(bytes)
+        : new Float32Array(bytes);
   const width = shape.at(-1) ?? 1;
   const rows = rowsOf(shape);
   const pitch = pitchOf(shape);
   const values = new Float32Array(rows * width);
-  for (let r = 0; r < rows; r++) values.set(padded.subarray(r * pitch, r * pitch + width), r * width);
+  for (let r = 0; r < rows; r++)
+    values.set(padded.subarray(r * pitch, r * pitch + width), r * width);
   return values;
 }
 
 /** Writes unpadded row-major values into the tensor. */
-export function writeTensor(device: GPUDevice, tensor: DeviceTensor, values: ArrayLike<number>): void {
+export function writeTensor(
+  device: GPUDevice,
+  tensor: DeviceTensor,
+  values: ArrayLike<number>,
+): void {
   const bytes = packTensor(values, tensor.shape, tensor.dtype);
   device.queue.writeBuffer(tensor.buffer, tensor.offset, bytes);
 }

@@ -15,7 +15,12 @@ export type Packing = 'plain' | 'conv';
 export type TensorSource =
   | { readonly kind: 'activation' }
   /** Loaded from a checkpoint by key; `shape` of the tensor is the packed shape. */
-  | { readonly kind: 'weight'; readonly key: string; readonly packing: Packing; readonly stored: Shape }
+  | {
+      readonly kind: 'weight';
+      readonly key: string;
+      readonly packing: Packing;
+      readonly stored: Shape;
+    }
   /** Known on the CPU when the graph is built, e.g. RoPE tables. */
   | { readonly kind: 'constant'; readonly values: ArrayLike<number> }
   /** Lives outside the graph: inputs, sampler state, feature caches. Several graphs may share it. */
@@ -105,7 +110,9 @@ export class Graph {
   /** Adds a node with one output of the given shape and returns that output. */
   add<I extends Inputs, A>(op: Op<I, A>, inputs: I, attrs: A, shape: Shape, dtype?: Dtype): Tensor {
     const small = rowsOf(shape) <= SMALL_ROWS ? 'f32' : this.compute;
-    const output = this.#tensor(`${this.scope}/${op.name}`, shape, dtype ?? small, { kind: 'activation' });
+    const output = this.#tensor(`${this.scope}/${op.name}`, shape, dtype ?? small, {
+      kind: 'activation',
+    });
     this.nodes.push({ op, inputs, attrs, outputs: [output], scope: this.scope });
     return output;
   }
@@ -119,7 +126,11 @@ export class Graph {
    * Returns the weight under `key`, the same tensor each time. `stored` is the checkpoint's shape, `shape` the packed one.
    * Matrices take the compute type, vectors and tables (fewer than two axes, or `dtype` given) f32.
    */
-  weight(key: string, stored: Shape, options: { shape?: Shape; packing?: Packing; dtype?: Dtype } = {}): Tensor {
+  weight(
+    key: string,
+    stored: Shape,
+    options: { shape?: Shape; packing?: Packing; dtype?: Dtype } = {},
+  ): Tensor {
     const known = this.weights.get(key);
     if (known) return known;
     const shape = options.shape ?? stored;
@@ -133,7 +144,10 @@ export class Graph {
   /** Returns a read-only table whose values are known now. */
   constant(label: string, values: ArrayLike<number>, shape: Shape, dtype: Dtype = 'f32'): Tensor {
     if (values.length !== sizeOf(shape)) {
-      throw new EngineError('graph/shape', `${label} — got ${values.length} values, needs ${sizeOf(shape)} for [${shape.join(', ')}]`);
+      throw new EngineError(
+        'graph/shape',
+        `${label} — got ${values.length} values, needs ${sizeOf(shape)} for [${shape.join(', ')}]`,
+      );
     }
     return this.#tensor(label, shape, dtype, { kind: 'constant', values });
   }
@@ -149,7 +163,10 @@ export class Graph {
     const last = of.shape.at(-1) ?? 1;
     const next = shape.at(-1) ?? 1;
     if (!whole || (last !== next && (last % 4 !== 0 || next % 4 !== 0))) {
-      throw new EngineError('graph/shape', `reshape in ${this.scope} — got [${of.shape.join(', ')}], cannot be seen as [${shape.join(', ')}]`);
+      throw new EngineError(
+        'graph/shape',
+        `reshape in ${this.scope} — got [${of.shape.join(', ')}], cannot be seen as [${shape.join(', ')}]`,
+      );
     }
     return this.#tensor(of.label, shape, of.dtype, { kind: 'alias', of });
   }
@@ -161,7 +178,10 @@ export class Graph {
 
   #tensor(label: string, shape: Shape, dtype: Dtype, source: TensorSource): Tensor {
     if (shape.some((length) => !Number.isSafeInteger(length) || length < 1)) {
-      throw new EngineError('graph/shape', `${label} — got shape [${shape.join(', ')}], needs positive whole numbers`);
+      throw new EngineError(
+        'graph/shape',
+        `${label} — got shape [${shape.join(', ')}], needs positive whole numbers`,
+      );
     }
     return { id: this.#nextId++, graph: this, label, shape, dtype, source };
   }
@@ -175,13 +195,25 @@ export function rootOf(tensor: Tensor): Tensor {
 }
 
 /** Narrows a node to the kind made by `op`. */
-export function isNode<I extends Inputs, A>(node: Node | undefined, op: Op<I, A>): node is Node<I, A> {
+export function isNode<I extends Inputs, A>(
+  node: Node | undefined,
+  op: Op<I, A>,
+): node is Node<I, A> {
   return node !== undefined && (node.op as Op<I, A>) === op;
 }
 
 /** Throws `graph/shape` unless `condition` holds. */
-export function checkShape(condition: boolean, graph: Graph, what: string, have: Shape, need: string): asserts condition {
+export function checkShape(
+  condition: boolean,
+  graph: Graph,
+  what: string,
+  have: Shape,
+  need: string,
+): asserts condition {
   if (!condition) {
-    throw new EngineError('graph/shape', `${what} in ${graph.scope || 'graph'} — got [${have.join(', ')}], needs ${need}`);
+    throw new EngineError(
+      'graph/shape',
+      `${what} in ${graph.scope || 'graph'} — got [${have.join(', ')}], needs ${need}`,
+    );
   }
 }

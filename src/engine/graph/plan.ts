@@ -3,7 +3,11 @@ import { bytesOf } from '../gpu/tensor.ts';
 import type { Graph, Tensor } from './graph.ts';
 import { rootOf } from './graph.ts';
 
-export type Placement = { readonly segment: number; readonly offset: number; readonly bytes: number };
+export type Placement = {
+  readonly segment: number;
+  readonly offset: number;
+  readonly bytes: number;
+};
 
 export type MemoryPlan = {
   readonly placements: ReadonlyMap<Tensor, Placement>;
@@ -13,7 +17,12 @@ export type MemoryPlan = {
   readonly lowerBoundBytes: number;
 };
 
-type Lifetime = { readonly tensor: Tensor; readonly bytes: number; readonly first: number; last: number };
+type Lifetime = {
+  readonly tensor: Tensor;
+  readonly bytes: number;
+  readonly first: number;
+  last: number;
+};
 
 const ALIGNMENT = 256;
 
@@ -27,7 +36,9 @@ export function planMemory(graph: Graph, maxSegmentBytes: number): MemoryPlan {
   const segments: { bytes: number; placed: (Lifetime & { offset: number })[] }[] = [];
   const bySize = [...lifetimes].sort((a, b) => b.bytes - a.bytes || a.first - b.first);
   for (const life of bySize) {
-    let segment = segments.findIndex((s) => lowestGap(s.placed, life) + life.bytes <= maxSegmentBytes);
+    let segment = segments.findIndex(
+      (s) => lowestGap(s.placed, life) + life.bytes <= maxSegmentBytes,
+    );
     if (segment < 0) segment = segments.push({ bytes: 0, placed: [] }) - 1;
     const target = segments[segment];
     if (!target) continue;
@@ -36,7 +47,11 @@ export function planMemory(graph: Graph, maxSegmentBytes: number): MemoryPlan {
     target.bytes = Math.max(target.bytes, offset + life.bytes);
     placements.set(life.tensor, { segment, offset, bytes: life.bytes });
   }
-  return { placements, segments: segments.map(({ bytes }) => bytes), lowerBoundBytes: peakOf(lifetimes, graph.nodes.length) };
+  return {
+    placements,
+    segments: segments.map(({ bytes }) => bytes),
+    lowerBoundBytes: peakOf(lifetimes, graph.nodes.length),
+  };
 }
 
 function findLifetimes(graph: Graph): Lifetime[] {
@@ -46,7 +61,8 @@ function findLifetimes(graph: Graph): Lifetime[] {
     for (const output of node.outputs) {
       const tensor = rootOf(output);
       const bytes = Math.ceil(bytesOf(tensor.shape, tensor.dtype) / ALIGNMENT) * ALIGNMENT;
-      if (tensor.source.kind === 'activation' && !lives.has(tensor)) lives.set(tensor, { tensor, bytes, first: index, last: index });
+      if (tensor.source.kind === 'activation' && !lives.has(tensor))
+        lives.set(tensor, { tensor, bytes, first: index, last: index });
     }
     for (const input of Object.values(node.inputs)) {
       const life = input && lives.get(rootOf(input));
@@ -62,7 +78,9 @@ function findLifetimes(graph: Graph): Lifetime[] {
 
 /** Lowest offset at which `life` meets no tensor that is alive at the same time. */
 function lowestGap(placed: readonly (Lifetime & { offset: number })[], life: Lifetime): number {
-  const busy = placed.filter((other) => other.first <= life.last && life.first <= other.last).sort((a, b) => a.offset - b.offset);
+  const busy = placed
+    .filter((other) => other.first <= life.last && life.first <= other.last)
+    .sort((a, b) => a.offset - b.offset);
   let offset = 0;
   for (const other of busy) {
     if (other.offset >= offset + life.bytes) break;

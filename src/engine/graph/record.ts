@@ -68,7 +68,11 @@ export class Recording {
   /** Returns the tensor kept under `name` by `graph.result`. Throws `graph/result` when there is none. */
   result(name: string): DeviceTensor {
     const tensor = this.#results.get(name);
-    if (!tensor) throw new EngineError('graph/result', `result — got "${name}", needs one of ${[...this.#results.keys()].join(', ')}`);
+    if (!tensor)
+      throw new EngineError(
+        'graph/result',
+        `result — got "${name}", needs one of ${[...this.#results.keys()].join(', ')}`,
+      );
     return tensor;
   }
 
@@ -83,9 +87,19 @@ export async function record(graph: Graph, context: RecordContext): Promise<Reco
   const plan = planMemory(graph, Math.min(caps.maxBindingBytes, caps.maxBufferBytes));
   const calls = await compileCalls(graph, context);
   const owned: GPUBuffer[] = [];
-  const arenas = plan.segments.map((size, i) => own(owned, device, `arena ${i}`, Math.max(256, size), GPUUsage.storage | GPUUsage.copySrc | GPUUsage.copyDst));
+  const arenas = plan.segments.map((size, i) =>
+    own(
+      owned,
+      device,
+      `arena ${i}`,
+      Math.max(256, size),
+      GPUUsage.storage | GPUUsage.copySrc | GPUUsage.copyDst,
+    ),
+  );
   const constants = new Map<Tensor, GPUBuffer>();
-  const locate = (tensor: Tensor): GPUBufferBinding & { buffer: GPUBuffer; offset: number; size: number } => {
+  const locate = (
+    tensor: Tensor,
+  ): GPUBufferBinding & { buffer: GPUBuffer; offset: number; size: number } => {
     const root = rootOf(tensor);
     const size = bytesOf(root.shape, root.dtype);
     const { source } = root;
@@ -98,7 +112,8 @@ export async function record(graph: Graph, context: RecordContext): Promise<Reco
     }
     const place = plan.placements.get(root);
     const buffer = place && arenas[place.segment];
-    if (!place || !buffer) throw new EngineError('graph/unwritten', `${root.label} — is read but no node writes it`);
+    if (!place || !buffer)
+      throw new EngineError('graph/unwritten', `${root.label} — is read but no node writes it`);
     return { buffer, offset: place.offset, size };
   };
   const dispatches = bindCalls(calls, device, locate, owned);
@@ -109,20 +124,47 @@ export async function record(graph: Graph, context: RecordContext): Promise<Reco
     }),
   );
   const arenaBytes = plan.segments.reduce((a, b) => a + b, 0);
-  return new Recording({ dispatches, results, owned, arenaBytes, lowerBoundBytes: plan.lowerBoundBytes });
+  return new Recording({
+    dispatches,
+    results,
+    owned,
+    arenaBytes,
+    lowerBoundBytes: plan.lowerBoundBytes,
+  });
 }
 
-const bindingOf = (tensor: DeviceTensor, size: number) => ({ buffer: tensor.buffer, offset: tensor.offset, size });
+const bindingOf = (tensor: DeviceTensor, size: number) => ({
+  buffer: tensor.buffer,
+  offset: tensor.offset,
+  size,
+});
 
-function own(owned: GPUBuffer[], device: GPUDevice, label: string, size: number, usage: number): GPUBuffer {
+function own(
+  owned: GPUBuffer[],
+  device: GPUDevice,
+  label: string,
+  size: number,
+  usage: number,
+): GPUBuffer {
   const buffer = device.createBuffer({ label, size, usage });
   owned.push(buffer);
   return buffer;
 }
 
-function uploadConstant(tensor: Tensor, values: ArrayLike<number>, device: GPUDevice, owned: GPUBuffer[]): GPUBuffer {
+function uploadConstant(
+  tensor: Tensor,
+  values: ArrayLike<number>,
+  device: GPUDevice,
+  owned: GPUBuffer[],
+): GPUBuffer {
   const bytes = packTensor(values, tensor.shape, tensor.dtype);
-  const buffer = own(owned, device, tensor.label, Math.max(16, bytes.byteLength), GPUUsage.storage | GPUUsage.copyDst);
+  const buffer = own(
+    owned,
+    device,
+    tensor.label,
+    Math.max(16, bytes.byteLength),
+    GPUUsage.storage | GPUUsage.copyDst,
+  );
   device.queue.writeBuffer(buffer, 0, bytes);
   return buffer;
 }
@@ -133,9 +175,12 @@ async function compileCalls(graph: Graph, context: RecordContext): Promise<Call[
     node.op.lower(node).map(async (dispatch): Promise<Call> => {
       const { kernel, dims } = dispatch;
       const values = resolveValues(kernel, dims, caps, dispatch.values);
-      const dtypes = Object.fromEntries(Object.entries(dispatch.tensors).map(([name, tensor]) => [name, tensor?.dtype]));
+      const dtypes = Object.fromEntries(
+        Object.entries(dispatch.tensors).map(([name, tensor]) => [name, tensor?.dtype]),
+      );
       const bound = boundTensors(kernel, dtypes);
-      const arithmetic = caps.f16 && graph.precision === 'f16' && bound[0]?.dtype === 'f16' ? 'f16' : 'f32';
+      const arithmetic =
+        caps.f16 && graph.precision === 'f16' && bound[0]?.dtype === 'f16' ? 'f16' : 'f32';
       const compiled = await context.pipelines.get({ kernel, bound, arithmetic, values });
       const grids = splitGrid(kernel.grid(dims, values), kernel.cost(dims).flops, {
         maxPerDimension: device.limits.maxComputeWorkgroupsPerDimension,
@@ -156,8 +201,17 @@ function bindCalls(
 ): RecordedDispatch[] {
   const align = Math.max(256, device.limits.minUniformBufferOffsetAlignment);
   const stride = (kernel: Kernel) => Math.ceil(uniformBytes(kernel) / align) * align;
-  const total = calls.reduce((sum, call) => sum + stride(call.dispatch.kernel) * call.grids.length, 0);
-  const uniforms = own(owned, device, 'uniforms', Math.max(256, total), GPUUsage.uniform | GPUUsage.copyDst);
+  const total = calls.reduce(
+    (sum, call) => sum + stride(call.dispatch.kernel) * call.grids.length,
+    0,
+  );
+  const uniforms = own(
+    owned,
+    device,
+    'uniforms',
+    Math.max(256, total),
+    GPUUsage.uniform | GPUUsage.copyDst,
+  );
   const bytes = new DataView(new ArrayBuffer(Math.max(256, total)));
   let at = 0;
   const recorded = calls.flatMap(({ label, dispatch, compiled, grids }) =>
@@ -178,7 +232,15 @@ function bindCalls(
       at += stride(kernel);
       const cost = kernel.cost(dims);
       const share = 1 / grids.length;
-      return { label, kernel: kernel.name, pipeline: compiled.pipeline, bindGroup, grid, flops: cost.flops * share, bytes: cost.bytes * share };
+      return {
+        label,
+        kernel: kernel.name,
+        pipeline: compiled.pipeline,
+        bindGroup,
+        grid,
+        flops: cost.flops * share,
+        bytes: cost.bytes * share,
+      };
     }),
   );
   device.queue.writeBuffer(uniforms, 0, bytes.buffer);
@@ -186,13 +248,24 @@ function bindCalls(
 }
 
 /** Throws `graph/aliased` when a dispatch would bind one tensor twice, which WebGPU refuses unless both are read-only. */
-function checkDistinct(label: string, { kernel, tensors }: Dispatch<Tensor>, locate: (tensor: Tensor) => GPUBufferBinding): void {
+function checkDistinct(
+  label: string,
+  { kernel, tensors }: Dispatch<Tensor>,
+  locate: (tensor: Tensor) => GPUBufferBinding,
+): void {
   const ranges = Object.entries(kernel.tensors).flatMap(([name, { role }]) => {
     const tensor = role === 'weight' ? undefined : tensors[name];
     return tensor ? [{ name, ...locate(tensor) }] : [];
   });
   ranges.forEach((range, i) => {
-    const twin = ranges.slice(0, i).find(({ buffer, offset }) => buffer === range.buffer && offset === range.offset);
-    if (twin) throw new EngineError('graph/aliased', `${label} — got one tensor as ${twin.name} and ${range.name}, needs two`, { stage: label });
+    const twin = ranges
+      .slice(0, i)
+      .find(({ buffer, offset }) => buffer === range.buffer && offset === range.offset);
+    if (twin)
+      throw new EngineError(
+        'graph/aliased',
+        `${label} — got one tensor as ${twin.name} and ${range.name}, needs two`,
+        { stage: label },
+      );
   });
 }

@@ -15,7 +15,8 @@ const OVERHEAD_FLOPS = 2e6;
 /** Flops that take as long as moving one byte, on a typical device. */
 const FLOPS_PER_BYTE = 10;
 
-const workOf = (dispatch: RecordedDispatch): number => OVERHEAD_FLOPS + dispatch.flops + FLOPS_PER_BYTE * dispatch.bytes;
+const workOf = (dispatch: RecordedDispatch): number =>
+  OVERHEAD_FLOPS + dispatch.flops + FLOPS_PER_BYTE * dispatch.bytes;
 
 /** Runs recordings on one device, one after another. */
 export class Executor {
@@ -65,7 +66,10 @@ export class Executor {
     options.signal?.throwIfAborted();
   }
 
-  #encodeSlice(dispatches: readonly RecordedDispatch[], start: number): { end: number; work: number } {
+  #encodeSlice(
+    dispatches: readonly RecordedDispatch[],
+    start: number,
+  ): { end: number; work: number } {
     const { device } = this.#gpu;
     const budget = this.#rate * SLICE_MS;
     const encoder = device.createCommandEncoder();

@@ -1,6 +1,15 @@
 /** Activations that kernels can apply on the way out, in WGSL (lib/activation.wgsl) and here as the reference. */
 
-export const ACTIVATIONS = ['none', 'silu', 'gelu_tanh', 'gelu_erf', 'relu', 'tanh', 'sigmoid', 'quick_gelu'] as const;
+export const ACTIVATIONS = [
+  'none',
+  'silu',
+  'gelu_tanh',
+  'gelu_erf',
+  'relu',
+  'tanh',
+  'sigmoid',
+  'quick_gelu',
+] as const;
 export type Activation = (typeof ACTIVATIONS)[number];
 
 const SQRT_2_OVER_PI = Math.sqrt(2 / Math.PI);

@@ -6,10 +6,17 @@ import type { Kernel, TensorRole, UniformType, Values } from './kernel.ts';
 
 export type Arithmetic = 'f32' | 'f16';
 
-export type BoundTensor = { readonly name: string; readonly role: TensorRole; readonly dtype: Dtype };
+export type BoundTensor = {
+  readonly name: string;
+  readonly role: TensorRole;
+  readonly dtype: Dtype;
+};
 
 /** Returns the tensors that a call binds, in binding order: those given, by the order of the descriptor. */
-export function boundTensors(kernel: Kernel, dtypes: Readonly<Record<string, Dtype | undefined>>): BoundTensor[] {
+export function boundTensors(
+  kernel: Kernel,
+  dtypes: Readonly<Record<string, Dtype | undefined>>,
+): BoundTensor[] {
   return Object.entries(kernel.tensors).flatMap(([name, { role }]) => {
     const dtype = dtypes[name];
     return dtype ? [{ name, role, dtype }] : [];
@@ -17,17 +24,27 @@ export function boundTensors(kernel: Kernel, dtypes: Readonly<Record<string, Dty
 }
 
 /** Returns the complete WGSL of one variant. Throws `shader/param` when a value is missing. */
-export function shaderCode(kernel: Kernel, bound: readonly BoundTensor[], arithmetic: Arithmetic, values: Values): string {
+export function shaderCode(
+  kernel: Kernel,
+  bound: readonly BoundTensor[],
+  arithmetic: Arithmetic,
+  values: Values,
+): string {
   const header = [
     `alias Real = ${arithmetic};`,
     'alias Real4 = vec4<Real>;',
-    `struct Params { base: vec3u, ${Object.entries(kernel.uniforms).map(([name, type]) => `${name}: ${type}`).join(', ')} }`,
+    `struct Params { base: vec3u, ${Object.entries(kernel.uniforms)
+      .map(([name, type]) => `${name}: ${type}`)
+      .join(', ')} }`,
     ...bound.map((tensor, index) => declareTensor(tensor, index, arithmetic)),
     `@group(0) @binding(${bound.length}) var<uniform> p: Params;`,
   ].join('\n');
   const directives = arithmetic === 'f16' ? 'enable f16;\n' : '';
   const present = Object.fromEntries(
-    Object.keys(kernel.tensors).map((name) => [`HAS_${name.toUpperCase()}`, bound.some((tensor) => tensor.name === name)]),
+    Object.keys(kernel.tensors).map((name) => [
+      `HAS_${name.toUpperCase()}`,
+      bound.some((tensor) => tensor.name === name),
+    ]),
   );
   const all: Values = { ...present, F16: arithmetic === 'f16', ...values };
   const given = Object.fromEntries(Object.entries(all).filter(([name]) => declares(kernel, name)));
@@ -35,40 +52,66 @@ export function shaderCode(kernel: Kernel, bound: readonly BoundTensor[], arithm
 }
 
 /** Bytes of one uniform block: `base` (12, padded by what follows) and four per member. */
-export const uniformBytes = (kernel: Kernel): number => 16 + Math.ceil(Object.keys(kernel.uniforms).length / 4) * 16;
+export const uniformBytes = (kernel: Kernel): number =>
+  16 + Math.ceil(Object.keys(kernel.uniforms).length / 4) * 16;
 
 /** Writes one uniform block: `base`, then the members from byte 12 on, each four bytes. */
-export function writeUniforms(view: DataView, at: number, kernel: Kernel, dims: Readonly<Record<string, number>>, base: readonly number[]): void {
+export function writeUniforms(
+  view: DataView,
+  at: number,
+  kernel: Kernel,
+  dims: Readonly<Record<string, number>>,
+  base: readonly number[],
+): void {
   base.forEach((value, i) => view.setUint32(at + 4 * i, value, true));
   Object.entries(kernel.uniforms).forEach(([name, type], i) => {
     setUniform(view, at + 12 + 4 * i, type, dims[name] ?? NaN, `${kernel.name}.${name}`);
   });
 }
 
-function setUniform(view: DataView, at: number, type: UniformType, value: number, name: string): void {
-  if (Number.isNaN(value)) throw new EngineError('shader/uniform', `uniform ${name} — got no number, needs one`);
+function setUniform(
+  view: DataView,
+  at: number,
+  type: UniformType,
+  value: number,
+  name: string,
+): void {
+  if (Number.isNaN(value))
+    throw new EngineError('shader/uniform', `uniform ${name} — got no number, needs one`);
   if (type === 'f32') view.setFloat32(at, value, true);
   else if (type === 'i32') view.setInt32(at, value, true);
   else view.setUint32(at, value, true);
 }
 
-const declares = (kernel: Kernel, name: string): boolean => kernel.wgsl.params.some((param) => param.split(' ')[0] === name);
+const declares = (kernel: Kernel, name: string): boolean =>
+  kernel.wgsl.params.some((param) => param.split(' ')[0] === name);
 
-function declareTensor({ name, role, dtype }: BoundTensor, binding: number, arithmetic: Arithmetic): string {
+function declareTensor(
+  { name, role, dtype }: BoundTensor,
+  binding: number,
+  arithmetic: Arithmetic,
+): string {
   const Name = name.charAt(0).toUpperCase() + name.slice(1);
   const access = role === 'weight' ? 'read' : 'read_write';
   const element = dtype === 'u32' ? 'u32' : dtype === 'f16' ? 'vec2u' : 'vec4f';
-  const lines = [`@group(0) @binding(${binding}) var<storage, ${access}> ${name}: array<${element}>;`];
+  const lines = [
+    `@group(0) @binding(${binding}) var<storage, ${access}> ${name}: array<${element}>;`,
+  ];
   if (dtype === 'f32') {
     lines.push(`fn load${Name}(i: u32) -> vec4f { return ${name}[i]; }`);
     lines.push(`fn real${Name}(i: u32) -> Real4 { return Real4(${name}[i]); }`);
     lines.push(`fn at${Name}(e: u32) -> f32 { return ${name}[e >> 2u][e & 3u]; }`);
-    if (role !== 'weight') lines.push(`fn store${Name}(i: u32, value: vec4f) { ${name}[i] = value; }`);
+    if (role !== 'weight')
+      lines.push(`fn store${Name}(i: u32, value: vec4f) { ${name}[i] = value; }`);
   } else if (dtype === 'f16') {
-    lines.push(`fn load${Name}(i: u32) -> vec4f { let held = ${name}[i]; return vec4f(unpack2x16float(held.x), unpack2x16float(held.y)); }`);
+    lines.push(
+      `fn load${Name}(i: u32) -> vec4f { let held = ${name}[i]; return vec4f(unpack2x16float(held.x), unpack2x16float(held.y)); }`,
+    );
     const real = arithmetic === 'f16' ? `bitcast<vec4<f16>>(${name}[i])` : `load${Name}(i)`;
     lines.push(`fn real${Name}(i: u32) -> Real4 { return ${real}; }`);
-    lines.push(`fn at${Name}(e: u32) -> f32 { return unpack2x16float(${name}[e >> 2u][(e >> 1u) & 1u])[e & 1u]; }`);
+    lines.push(
+      `fn at${Name}(e: u32) -> f32 { return unpack2x16float(${name}[e >> 2u][(e >> 1u) & 1u])[e & 1u]; }`,
+    );
     if (role !== 'weight') {
       lines.push(`fn store${Name}(i: u32, value: vec4f) {`);
       lines.push('  let held = clamp(value, vec4f(-65504.0), vec4f(65504.0));');

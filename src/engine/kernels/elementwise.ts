@@ -26,14 +26,24 @@ export const elementwise = defineKernel({
       fill: (_: string, i: number) => (i % 2 ? -1 : 1) * (i % 19),
       why: `${ACTIVATION} over a wide range`,
     })),
-    { dims: { rows: 6, C: 6, ...plain, bRows: 6 }, values: { ACTIVATION: 'none', COMBINE: 'add' }, why: 'sum' },
+    {
+      dims: { rows: 6, C: 6, ...plain, bRows: 6 },
+      values: { ACTIVATION: 'none', COMBINE: 'add' },
+      why: 'sum',
+    },
     {
       dims: { rows: 12, C: 5, ...plain, bRows: 2, repeatEach: 3 },
       values: { ACTIVATION: 'silu', COMBINE: 'mul' },
       why: 'product with rows that repeat',
     },
   ],
-  bench: [{ dims: { rows: 8192, C: 4096, ...plain, bRows: 8192 }, values: { ACTIVATION: 'silu', COMBINE: 'mul' }, why: 'gated product' }],
+  bench: [
+    {
+      dims: { rows: 8192, C: 4096, ...plain, bRows: 8192 },
+      values: { ACTIVATION: 'silu', COMBINE: 'mul' },
+      why: 'gated product',
+    },
+  ],
 });
 
 function elementwiseCpu(inputs: Arrays, dims: Dims, values: Values): Arrays {

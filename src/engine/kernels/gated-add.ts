@@ -7,7 +7,14 @@ export const gatedAdd = defineKernel({
   name: 'gated-add',
   wgsl,
   tensors: { x: input(), gate: input('f32'), residual: input(), y: output() },
-  uniforms: { rows: 'u32', C: 'u32', gateGroups: 'u32', gateParts: 'u32', gatePart: 'u32', rowsPerGroup: 'u32' },
+  uniforms: {
+    rows: 'u32',
+    C: 'u32',
+    gateGroups: 'u32',
+    gateParts: 'u32',
+    gatePart: 'u32',
+    rowsPerGroup: 'u32',
+  },
   tune: {},
   grid: ({ rows = 1, C = 1 }) => [Math.ceil((rows * Math.ceil(C / 4)) / 64), 1, 1],
   cost: ({ rows = 1, C = 1 }) => ({ flops: 2 * rows * C, bytes: 8 * rows * C }),
@@ -20,20 +27,36 @@ export const gatedAdd = defineKernel({
   cpu: gatedAddCpu,
   tolerance: { f32: { abs: 1e-6, rel: 1e-6 }, f16: { abs: 2e-3, rel: 2e-3 } },
   cases: [
-    { dims: { rows: 7, C: 6, gateGroups: 2, gateParts: 6, gatePart: 5, rowsPerGroup: 3 }, why: 'last group takes the rest of the rows' },
-    { dims: { rows: 130, C: 4, gateGroups: 1, gateParts: 1, gatePart: 0, rowsPerGroup: 1 }, why: 'one gate for all rows' },
+    {
+      dims: { rows: 7, C: 6, gateGroups: 2, gateParts: 6, gatePart: 5, rowsPerGroup: 3 },
+      why: 'last group takes the rest of the rows',
+    },
+    {
+      dims: { rows: 130, C: 4, gateGroups: 1, gateParts: 1, gatePart: 0, rowsPerGroup: 1 },
+      why: 'one gate for all rows',
+    },
   ],
-  bench: [{ dims: { rows: 8192, C: 3072, gateGroups: 2, gateParts: 6, gatePart: 2, rowsPerGroup: 390 }, why: 'Wan 5B block' }],
+  bench: [
+    {
+      dims: { rows: 8192, C: 3072, gateGroups: 2, gateParts: 6, gatePart: 2, rowsPerGroup: 390 },
+      why: 'Wan 5B block',
+    },
+  ],
 });
 
 function gatedAddCpu(inputs: Arrays, dims: Dims): Arrays {
   const { rows = 1, C = 1, gateGroups = 1, gateParts = 1, gatePart = 0, rowsPerGroup = 1 } = dims;
-  const { x = new Float32Array(), gate = new Float32Array(), residual = new Float32Array() } = inputs;
+  const {
+    x = new Float32Array(),
+    gate = new Float32Array(),
+    residual = new Float32Array(),
+  } = inputs;
   const y = new Float32Array(rows * C);
   for (let r = 0; r < rows; r++) {
     const group = Math.min(Math.floor(r / rowsPerGroup), gateGroups - 1);
     for (let c = 0; c < C; c++) {
-      y[r * C + c] = residual[r * C + c]! + gate[(group * gateParts + gatePart) * C + c]! * x[r * C + c]!;
+      y[r * C + c] =
+        residual[r * C + c]! + gate[(group * gateParts + gatePart) * C + c]! * x[r * C + c]!;
     }
   }
   return { y };

@@ -39,7 +39,8 @@ export const weight = (dtype?: Dtype): TensorSpec => spec('weight', dtype);
 /** A tensor that a call may leave out; the shader sees `HAS_NAME` false. */
 export const optional = (of: TensorSpec): TensorSpec => ({ ...of, optional: true });
 
-const spec = (role: TensorRole, dtype: Dtype | undefined): TensorSpec => (dtype ? { role, dtype } : { role });
+const spec = (role: TensorRole, dtype: Dtype | undefined): TensorSpec =>
+  dtype ? { role, dtype } : { role };
 
 export type UniformType = 'u32' | 'i32' | 'f32';
 export type Grid = readonly [x: number, y: number, z: number];
@@ -94,7 +95,14 @@ export type Dispatch<T> = {
 };
 
 /** Returns every `#param` value of a call: tuned defaults, then the device's choice, then the caller's. */
-export function resolveValues(kernel: Kernel, dims: Dims, caps: Capabilities, own: Values = {}): Values {
-  const defaults = Object.fromEntries(Object.entries(kernel.tune).map(([name, [first]]) => [name, first ?? 0]));
+export function resolveValues(
+  kernel: Kernel,
+  dims: Dims,
+  caps: Capabilities,
+  own: Values = {},
+): Values {
+  const defaults = Object.fromEntries(
+    Object.entries(kernel.tune).map(([name, [first]]) => [name, first ?? 0]),
+  );
   return { ...defaults, ...kernel.choose?.(dims, caps), ...own };
 }

@@ -17,7 +17,15 @@ export const matmul = defineKernel({
     residual: optional(input()),
     y: output(),
   },
-  uniforms: { M: 'u32', N: 'u32', K: 'u32', gateGroups: 'u32', gateParts: 'u32', gatePart: 'u32', rowsPerGroup: 'u32' },
+  uniforms: {
+    M: 'u32',
+    N: 'u32',
+    K: 'u32',
+    gateGroups: 'u32',
+    gateParts: 'u32',
+    gatePart: 'u32',
+    rowsPerGroup: 'u32',
+  },
   tune: { RM: [4, 1, 2, 8] },
   choose: ({ M = 1 }) => ({ RM: M <= 16 ? 1 : M <= 32 ? 2 : 4 }),
   grid: ({ M = 1, N = 1 }, { RM }) => [Math.ceil(N / 64), Math.ceil(M / (16 * Number(RM))), 1],
@@ -53,8 +61,18 @@ export const matmul = defineKernel({
     },
   ],
   bench: [
-    { dims: benchDims(4096, 4096, 4096), values: { ACTIVATION: 'none' }, absent: ['gate', 'factor', 'residual'], why: '4096³' },
-    { dims: benchDims(1792, 1536, 384), values: { ACTIVATION: 'gelu_tanh' }, absent: ['gate', 'factor', 'residual'], why: 'motion model, feed-forward' },
+    {
+      dims: benchDims(4096, 4096, 4096),
+      values: { ACTIVATION: 'none' },
+      absent: ['gate', 'factor', 'residual'],
+      why: '4096³',
+    },
+    {
+      dims: benchDims(1792, 1536, 384),
+      values: { ACTIVATION: 'gelu_tanh' },
+      absent: ['gate', 'factor', 'residual'],
+      why: 'motion model, feed-forward',
+    },
   ],
 });
 
@@ -63,7 +81,15 @@ function benchDims(M: number, N: number, K: number): Dims {
 }
 
 function matmulCpu(inputs: Arrays, dims: Dims, values: Values): Arrays {
-  const { M = 1, N = 1, K = 1, gateGroups = 1, gateParts = 1, gatePart = 0, rowsPerGroup = 1 } = dims;
+  const {
+    M = 1,
+    N = 1,
+    K = 1,
+    gateGroups = 1,
+    gateParts = 1,
+    gatePart = 0,
+    rowsPerGroup = 1,
+  } = dims;
   const { x = new Float32Array(), w = new Float32Array(), bias, gate, factor, residual } = inputs;
   const y = new Float32Array(M * N);
   for (let m = 0; m < M; m++) {
@@ -72,7 +98,11 @@ function matmulCpu(inputs: Arrays, dims: Dims, values: Values): Arrays {
       for (let k = 0; k < K; k++) sum += x[m * K + k]! * w[n * K + k]!;
       let v = activate(values['ACTIVATION'] as Activation, sum + (bias?.[n] ?? 0));
       if (factor) v *= factor[m * N + n]!;
-      if (gate) v *= gate[(Math.min(Math.floor(m / rowsPerGroup), gateGroups - 1) * gateParts + gatePart) * N + n]!;
+      if (gate)
+        v *=
+          gate[
+            (Math.min(Math.floor(m / rowsPerGroup), gateGroups - 1) * gateParts + gatePart) * N + n
+          ]!;
       y[m * N + n] = v + (residual?.[m * N + n] ?? 0);
     }
   }

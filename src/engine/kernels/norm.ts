@@ -17,7 +17,16 @@ export const norm = defineKernel({
     modulation: optional(input('f32')),
     y: output(),
   },
-  uniforms: { rows: 'u32', C: 'u32', eps: 'f32', groups: 'u32', parts: 'u32', shiftPart: 'u32', scalePart: 'u32', rowsPerGroup: 'u32' },
+  uniforms: {
+    rows: 'u32',
+    C: 'u32',
+    eps: 'f32',
+    groups: 'u32',
+    parts: 'u32',
+    shiftPart: 'u32',
+    scalePart: 'u32',
+    rowsPerGroup: 'u32',
+  },
   tune: { TEAM: [64, 16, 4, 1] },
   choose: ({ C = 1 }) => ({ TEAM: C <= 32 ? 4 : C <= 256 ? 16 : 64 }),
   grid: ({ rows = 1 }, { TEAM }) => [Math.ceil(rows / (64 / Number(TEAM))), 1, 1],
@@ -33,18 +42,45 @@ export const norm = defineKernel({
   tolerance: { f32: { abs: 4e-6, rel: 4e-6 }, f16: { abs: 2e-3, rel: 2e-3 } },
   cases: [
     ...(['layer', 'rms', 'l2'] as const).map((KIND) => ({
-      dims: { rows: 5, C: 70, eps: 1e-6, groups: 2, parts: 6, shiftPart: 3, scalePart: 4, rowsPerGroup: 2 },
+      dims: {
+        rows: 5,
+        C: 70,
+        eps: 1e-6,
+        groups: 2,
+        parts: 6,
+        shiftPart: 3,
+        scalePart: 4,
+        rowsPerGroup: 2,
+      },
       values: { KIND, ACTIVATION: 'none' },
       why: `${KIND}, all riders, a width that is not a multiple of four`,
     })),
     {
-      dims: { rows: 67, C: 6, eps: 1e-12, groups: 1, parts: 1, shiftPart: 0, scalePart: 0, rowsPerGroup: 67 },
+      dims: {
+        rows: 67,
+        C: 6,
+        eps: 1e-12,
+        groups: 1,
+        parts: 1,
+        shiftPart: 0,
+        scalePart: 0,
+        rowsPerGroup: 67,
+      },
       values: { KIND: 'l2', ACTIVATION: 'silu' },
       absent: ['bias', 'modulation'],
       why: 'narrow rows, several in a workgroup',
     },
     {
-      dims: { rows: 3, C: 300, eps: 1e-5, groups: 1, parts: 1, shiftPart: 0, scalePart: 0, rowsPerGroup: 3 },
+      dims: {
+        rows: 3,
+        C: 300,
+        eps: 1e-5,
+        groups: 1,
+        parts: 1,
+        shiftPart: 0,
+        scalePart: 0,
+        rowsPerGroup: 3,
+      },
       values: { KIND: 'layer', ACTIVATION: 'none' },
       absent: ['weight', 'bias', 'modulation'],
       fill: (_: string, i: number) => 1000 + Math.sin(i),
@@ -54,7 +90,16 @@ export const norm = defineKernel({
   ],
   bench: [
     {
-      dims: { rows: 8192, C: 1536, eps: 1e-6, groups: 1, parts: 6, shiftPart: 0, scalePart: 1, rowsPerGroup: 8192 },
+      dims: {
+        rows: 8192,
+        C: 1536,
+        eps: 1e-6,
+        groups: 1,
+        parts: 6,
+        shiftPart: 0,
+        scalePart: 1,
+        rowsPerGroup: 8192,
+      },
       values: { KIND: 'layer', ACTIVATION: 'none' },
       absent: ['weight', 'bias'],
       why: 'Wan 1.3B, modulated layer norm',
@@ -63,18 +108,33 @@ export const norm = defineKernel({
 });
 
 function normCpu(inputs: Arrays, dims: Dims, values: Values): Arrays {
-  const { rows = 1, C = 1, eps = 0, groups = 1, parts = 1, shiftPart = 0, scalePart = 0, rowsPerGroup = 1 } = dims;
+  const {
+    rows = 1,
+    C = 1,
+    eps = 0,
+    groups = 1,
+    parts = 1,
+    shiftPart = 0,
+    scalePart = 0,
+    rowsPerGroup = 1,
+  } = dims;
   const { x = new Float32Array(), weight: gamma, bias, modulation } = inputs;
   const y = new Float32Array(rows * C);
   for (let r = 0; r < rows; r++) {
     const row = x.subarray(r * C, (r + 1) * C);
     const mean = values['KIND'] === 'layer' ? row.reduce((a, v) => a + v, 0) / C : 0;
     const squares = row.reduce((a, v) => a + (v - mean) ** 2, 0);
-    const scale = values['KIND'] === 'l2' ? Math.sqrt(C) / Math.max(Math.sqrt(squares), eps) : 1 / Math.sqrt(squares / C + eps);
+    const scale =
+      values['KIND'] === 'l2'
+        ? Math.sqrt(C) / Math.max(Math.sqrt(squares), eps)
+        : 1 / Math.sqrt(squares / C + eps);
     const group = Math.min(Math.floor(r / rowsPerGroup), groups - 1) * parts;
     for (let c = 0; c < C; c++) {
       let v = (row[c]! - mean) * scale * (gamma?.[c] ?? 1) + (bias?.[c] ?? 0);
-      if (modulation) v = v * (1 + modulation[(group + scalePart) * C + c]!) + modulation[(group + shiftPart) * C + c]!;
+      if (modulation)
+        v =
+          v * (1 + modulation[(group + scalePart) * C + c]!) +
+          modulation[(group + shiftPart) * C + c]!;
       y[r * C + c] = activate(values['ACTIVATION'] as Activation, v);
     }
   }

@@ -12,7 +12,10 @@ export type Variant = {
   readonly values: Values;
 };
 
-export type Compiled = { readonly pipeline: GPUComputePipeline; readonly layout: GPUBindGroupLayout };
+export type Compiled = {
+  readonly pipeline: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+};
 
 /** The pipelines of one device, by the text that made them. */
 export class PipelineCache {
@@ -40,7 +43,9 @@ export class PipelineCache {
 
 function variantKey({ kernel, bound, arithmetic, values }: Variant): string {
   const tensors = bound.map(({ name, dtype }) => `${name}:${dtype}`).join(',');
-  return `${kernel.name} ${arithmetic} ${tensors} ${Object.entries(values).map(([k, v]) => `${k}=${v}`).join(',')}`;
+  return `${kernel.name} ${arithmetic} ${tensors} ${Object.entries(values)
+    .map(([k, v]) => `${k}=${v}`)
+    .join(',')}`;
 }
 
 async function compile({ device }: Gpu, variant: Variant): Promise<Compiled> {
@@ -67,14 +72,23 @@ async function compile({ device }: Gpu, variant: Variant): Promise<Compiled> {
     });
     return { pipeline, layout };
   } catch (cause) {
-    throw new EngineError('shader/compile', await compilerMessages(module, code, label), { stage: kernel.name, cause });
+    throw new EngineError('shader/compile', await compilerMessages(module, code, label), {
+      stage: kernel.name,
+      cause,
+    });
   }
 }
 
-async function compilerMessages(module: GPUShaderModule, code: string, label: string): Promise<string> {
+async function compilerMessages(
+  module: GPUShaderModule,
+  code: string,
+  label: string,
+): Promise<string> {
   const lines = code.split('\n');
   const { messages } = await module.getCompilationInfo();
   const errors = messages.filter(({ type }) => type === 'error');
-  const shown = errors.slice(0, 5).map((m) => `${m.lineNum}:${m.linePos} ${m.message}\n    ${lines[m.lineNum - 1] ?? ''}`);
+  const shown = errors
+    .slice(0, 5)
+    .map((m) => `${m.lineNum}:${m.linePos} ${m.message}\n    ${lines[m.lineNum - 1] ?? ''}`);
   return `shader ${label} — does not compile\n${shown.join('\n') || '(the pipeline was refused: see cause)'}`;
 }

@@ -20,7 +20,11 @@ export class Scope {
   }
 
   /** Returns the weight `name` below this place; see Graph.weight. */
-  weight(name: string, stored: Shape, options: { shape?: Shape; packing?: Packing; dtype?: Dtype } = {}): Tensor {
+  weight(
+    name: string,
+    stored: Shape,
+    options: { shape?: Shape; packing?: Packing; dtype?: Dtype } = {},
+  ): Tensor {
     return this.graph.weight(this.child(name).path, stored, options);
   }
 }
@@ -29,7 +33,9 @@ export class Scope {
 export type Module<F> = (scope: Scope) => F;
 
 export type Fields = Readonly<Record<string, Module<unknown>>>;
-export type Bound<F extends Fields> = { readonly [K in keyof F]: F[K] extends Module<infer R> ? R : never };
+export type Bound<F extends Fields> = {
+  readonly [K in keyof F]: F[K] extends Module<infer R> ? R : never;
+};
 
 /** Returns a module whose parts are `fields` and whose forward pass is `forward`. */
 export function block<F extends Fields, A extends readonly unknown[], R>(
@@ -37,8 +43,11 @@ export function block<F extends Fields, A extends readonly unknown[], R>(
   forward: (parts: Bound<F>, ...args: A) => R,
 ): Module<(...args: A) => R> {
   return (scope) => {
-    const parts = Object.fromEntries(Object.entries(fields).map(([key, module]) => [key, module(scope.child(key))])) as Bound<F>;
-    return (...args) => scope.graph.within(scope.path.split('.').at(-1) ?? '', () => forward(parts, ...args));
+    const parts = Object.fromEntries(
+      Object.entries(fields).map(([key, module]) => [key, module(scope.child(key))]),
+    ) as Bound<F>;
+    return (...args) =>
+      scope.graph.within(scope.path.split('.').at(-1) ?? '', () => forward(parts, ...args));
   };
 }
 

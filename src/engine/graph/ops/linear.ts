@@ -40,7 +40,15 @@ export const linearOp: Op<LinearInputs, LinearAttrs> = {
       gatePart: attrs.gatePart,
       rowsPerGroup: attrs.rowsPerGroup,
     };
-    const tensors = { x, w: weight, bias: inputs.bias, gate, factor: inputs.factor, residual: inputs.residual, y: outputs[0] };
+    const tensors = {
+      x,
+      w: weight,
+      bias: inputs.bias,
+      gate,
+      factor: inputs.factor,
+      residual: inputs.residual,
+      y: outputs[0],
+    };
     return [{ kernel: matmul, tensors, dims, values: { ACTIVATION: attrs.activation } }];
   },
 };

@@ -41,13 +41,28 @@ export const normOp: Op<NormInputs, NormAttrs> = {
       rowsPerGroup,
     };
     const values = { KIND: attrs.kind, ACTIVATION: attrs.activation };
-    return [{ kernel: norm, tensors: { x, weight, bias, modulation, y: outputs[0] }, dims, values }];
+    return [
+      { kernel: norm, tensors: { x, weight, bias, modulation, y: outputs[0] }, dims, values },
+    ];
   },
 };
 
 /** Returns the rows of x normalised, with optional weights [C]; shape unchanged. */
-export function normalise(x: Tensor, kind: NormKind, eps: number, weight?: Tensor, bias?: Tensor): Tensor {
-  const attrs: NormAttrs = { kind, eps, activation: 'none', shiftPart: 0, scalePart: 0, rowsPerGroup: 1 };
+export function normalise(
+  x: Tensor,
+  kind: NormKind,
+  eps: number,
+  weight?: Tensor,
+  bias?: Tensor,
+): Tensor {
+  const attrs: NormAttrs = {
+    kind,
+    eps,
+    activation: 'none',
+    shiftPart: 0,
+    scalePart: 0,
+    rowsPerGroup: 1,
+  };
   return x.graph.add(normOp, { x, weight, bias, modulation: undefined }, attrs, x.shape);
 }
 
@@ -58,10 +73,29 @@ export function normalise(x: Tensor, kind: NormKind, eps: number, weight?: Tenso
 export function modulatedNorm(
   x: Tensor,
   modulation: Tensor,
-  options: { eps: number; kind?: NormKind; shiftPart: number; scalePart: number; rowsPerGroup: number },
+  options: {
+    eps: number;
+    kind?: NormKind;
+    shiftPart: number;
+    scalePart: number;
+    rowsPerGroup: number;
+  },
 ): Tensor {
   const { eps, shiftPart, scalePart, rowsPerGroup } = options;
-  checkShape(modulation.shape.length === 3 && modulation.shape[2] === x.shape.at(-1), x.graph, 'modulation', modulation.shape, `[groups, parts, ${x.shape.at(-1)}]`);
-  const attrs: NormAttrs = { kind: options.kind ?? 'layer', eps, activation: 'none', shiftPart, scalePart, rowsPerGroup };
+  checkShape(
+    modulation.shape.length === 3 && modulation.shape[2] === x.shape.at(-1),
+    x.graph,
+    'modulation',
+    modulation.shape,
+    `[groups, parts, ${x.shape.at(-1)}]`,
+  );
+  const attrs: NormAttrs = {
+    kind: options.kind ?? 'layer',
+    eps,
+    activation: 'none',
+    shiftPart,
+    scalePart,
+    rowsPerGroup,
+  };
   return x.graph.add(normOp, { x, weight: undefined, bias: undefined, modulation }, attrs, x.shape);
 }

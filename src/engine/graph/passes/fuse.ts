@@ -51,16 +51,25 @@ export function fuse(graph: Graph): number {
 function stepsOf(node: Node): Step[] {
   if (isNode(node, gateOp)) {
     const { x, gate, residual } = node.inputs;
-    const gated: Step = { rider: 'gate', through: x, inputs: { gate, residual }, attrs: { ...node.attrs } };
+    const gated: Step = {
+      rider: 'gate',
+      through: x,
+      inputs: { gate, residual },
+      attrs: { ...node.attrs },
+    };
     return [gated];
   }
   if (!isNode(node, elementwiseOp)) return [];
   const { x, b } = node.inputs;
   const { activation, combine, scale, shift } = node.attrs;
   if (scale !== 1 || shift !== 0) return [];
-  if (!b) return activation === 'none' ? [] : [{ rider: 'activation', through: x, inputs: {}, attrs: { activation } }];
+  if (!b)
+    return activation === 'none'
+      ? []
+      : [{ rider: 'activation', through: x, inputs: {}, attrs: { activation } }];
   if (activation !== 'none' || !sameRows(x, b, node.attrs)) return [];
-  const [rider, name]: [Rider, string] = combine === 'add' ? ['residual', 'residual'] : ['factor', 'factor'];
+  const [rider, name]: [Rider, string] =
+    combine === 'add' ? ['residual', 'residual'] : ['factor', 'factor'];
   return [
     { rider, through: x, inputs: { [name]: b }, attrs: {} },
     { rider, through: b, inputs: { [name]: x }, attrs: {} },
@@ -68,7 +77,9 @@ function stepsOf(node: Node): Step[] {
 }
 
 const sameRows = (x: Tensor, b: Tensor, { repeatEach }: ElementwiseAttrs): boolean =>
-  repeatEach === 1 && x.shape.length === b.shape.length && x.shape.every((length, axis) => length === b.shape[axis]);
+  repeatEach === 1 &&
+  x.shape.length === b.shape.length &&
+  x.shape.every((length, axis) => length === b.shape[axis]);
 
 const ORDER: readonly Rider[] = ['activation', 'factor', 'gate', 'residual'];
 
@@ -80,11 +91,21 @@ function canRide(graph: Graph, producer: Node, at: number, index: number, step: 
   if (Object.values(step.inputs).some((t) => t && rootOf(t).source.kind === 'weight')) return false;
   const taken = ORDER.filter((rider) => rides(producer, rider));
   if (taken.some((rider) => ORDER.indexOf(rider) >= ORDER.indexOf(step.rider))) return false;
-  if (readers(graph, step.through) !== 1 || [...graph.results.values()].some((kept) => rootOf(kept) === step.through)) return false;
-  const mine = new Set(Object.values(producer.inputs).flatMap((tensor) => (tensor ? [rootOf(tensor)] : [])));
+  if (
+    readers(graph, step.through) !== 1 ||
+    [...graph.results.values()].some((kept) => rootOf(kept) === step.through)
+  )
+    return false;
+  const mine = new Set(
+    Object.values(producer.inputs).flatMap((tensor) => (tensor ? [rootOf(tensor)] : [])),
+  );
   if (Object.values(step.inputs).some((tensor) => tensor && mine.has(rootOf(tensor)))) return false;
   const between = graph.nodes.slice(at + 1, index);
-  return !between.some((other) => other.outputs.length === 0 && Object.values(other.inputs).some((t) => t && sharesMemory(mine, t)));
+  return !between.some(
+    (other) =>
+      other.outputs.length === 0 &&
+      Object.values(other.inputs).some((t) => t && sharesMemory(mine, t)),
+  );
 }
 
 function rides(node: Node, rider: Rider): boolean {
@@ -95,12 +116,17 @@ function rides(node: Node, rider: Rider): boolean {
 function sharesMemory(mine: ReadonlySet<Tensor>, tensor: Tensor): boolean {
   const { source } = rootOf(tensor);
   if (source.kind !== 'external') return false;
-  return [...mine].some((other) => other.source.kind === 'external' && other.source.device.buffer === source.device.buffer);
+  return [...mine].some(
+    (other) =>
+      other.source.kind === 'external' && other.source.device.buffer === source.device.buffer,
+  );
 }
 
 function readers(graph: Graph, tensor: Tensor): number {
   return graph.nodes.reduce(
-    (count, node) => count + Object.values(node.inputs).filter((input) => input && rootOf(input) === tensor).length,
+    (count, node) =>
+      count +
+      Object.values(node.inputs).filter((input) => input && rootOf(input) === tensor).length,
     0,
   );
 }
