@@ -16,7 +16,7 @@ import { Mosaic, cut, needsTiles, scaleTiling, startsOf } from './vae-tiles.ts';
 export type VaeOptions = {
   /** Tiles in pixels of the decoder's grid; `auto` only where the device cannot bind a whole frame's activations. */
   readonly tiling?: Tiling | 'auto' | 'never';
-  /** Storage of residual sums at f16 precision; default f16. */
+  /** Storage of residual sums at f16 precision; default f32, f16 halves the largest activations. */
   readonly residual?: Dtype;
   /** Latent frames that go through together after the first; more fill a device better and take more memory. */
   readonly latentsPerChunk?: number;
@@ -193,7 +193,7 @@ export class WanVae {
 
   #stream(direction: Direction, size: readonly [number, number, number]): VaeStream {
     const key = `${direction}/${size.join('x')}`;
-    const { residual = 'f16', taps = false } = this.#options;
+    const { residual = 'f32', taps = false } = this.#options;
     const plan = { config: this.config, direction, size, residual, taps };
     const stream = this.#streams.get(key) ?? new VaeStream(this.#engine, this.#weights, plan);
     this.#streams.set(key, stream);
@@ -238,7 +238,7 @@ export class WanVae {
     const widest = is_residual ? decoder_base_dim * (dim_mult[1] ?? 1) : decoder_base_dim;
     const channels = Math.max(base_dim, widest);
     const frames = chunkFrames(this.config) * latentsPerChunk;
-    const bytes = this.#engine.precision === 'f16' && this.#options.residual !== 'f32' ? 2 : 4;
+    const bytes = this.#engine.precision === 'f16' && this.#options.residual === 'f16' ? 2 : 4;
     const largest = (frames * H * W * channels * bytes) / patch_size ** 2;
     const { maxBindingBytes, maxBufferBytes } = this.#engine.gpu.caps;
     return largest > Math.min(maxBindingBytes, maxBufferBytes) ? DEFAULT_TILING : undefined;
