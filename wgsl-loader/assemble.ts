@@ -23,7 +23,7 @@ type Assembly = {
 
 const INCLUDE = /^\s*#include\s+"([^"]+)"\s*$/;
 const PARAM = /^\s*#param\s+([A-Za-z_]\w*)(?:\s+(type))?\s*$/;
-const CONDITION = /^\s*#(?:if|elif|else|endif)\b/;
+const CONDITION = /^\s*#(?:if|elif|else|endif|unroll|end)\b/;
 
 /**
  * Returns the shader `file` with its includes in place, each once, and without comments, blank and `#param` lines.

@@ -8,7 +8,7 @@ export function checkConditions(lines: readonly Line[], params: ReadonlySet<stri
   const open: { readonly line: Line; closed: boolean }[] = [];
   for (const line of lines) {
     const [, keyword, condition = ''] = /^\s*#(\w+)\s*(.*)$/.exec(line.text) ?? [];
-    if (keyword === undefined) continue;
+    if (keyword === undefined || keyword === 'unroll' || keyword === 'end') continue;
     if (keyword === 'if') open.push({ line, closed: false });
     const top = open.at(-1);
     if (!top) throw errorAt(line, `#${keyword} without #if`);

@@ -140,3 +140,22 @@ describe('conditions', () => {
     expect(() => holds(condition, values)).toThrow(message);
   });
 });
+
+describe('preprocess writes out #unroll', () => {
+  it('repeats lines with the running number in place, inner ones for each outer one', () => {
+    const code = '#unroll i N\n  a$i;\n#unroll j 2 * N\n  b$i_$j;\n#end\n#end\nlast;\n';
+    expect(preprocess(source(['N'], code), { N: 2 })).toBe(
+      'const N = 2;\n  a0;\n  b0_0;\n  b0_1;\n  b0_2;\n  b0_3;\n' +
+        '  a1;\n  b1_0;\n  b1_1;\n  b1_2;\n  b1_3;\nlast;\n',
+    );
+  });
+
+  it.each(['#unroll i\n#end\n', '#unroll i 2\nx;\n', 'x;\n#end\n', '#unroll i WORD\n#end\n'])(
+    'refuses %j',
+    (code) => {
+      expect(() => preprocess(source([], code), {})).toThrow(
+        expect.objectContaining({ code: 'shader/unroll' }),
+      );
+    },
+  );
+});

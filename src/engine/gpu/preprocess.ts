@@ -1,10 +1,12 @@
 /**
- * The last step from a `.wgsl` file to the text that the compiler gets: fills in parameters and chooses `#if` branches.
+ * The last step from a `.wgsl` file to the text that the compiler gets: fills in parameters, chooses `#if` branches and
+ * writes out `#unroll`.
  * Pure string work; it never parses WGSL, so that any syntax the compiler knows passes through.
  */
 import { evaluateCondition } from './condition.ts';
 import type { ParamValue } from './condition.ts';
 import { EngineError } from './errors.ts';
+import { unroll } from './unroll.ts';
 
 /** A shader as `wgsl-loader` delivers it: comments gone, includes in place, conditions still open. */
 export type WgslSource = {
@@ -26,11 +28,11 @@ const CONDITION = /^\s*#(if|elif|else|endif)\b(.*)$/;
  * A number becomes `const NAME = 64;`, a boolean `const NAME = true;`, the string of a `#param NAME type` becomes
  * `alias NAME = f16;`; any other string serves conditions only.
  * Throws `shader/param` when a declared parameter has no value or a value has no declaration, `shader/condition` when a
- * condition cannot be evaluated or `#if` lines do not balance.
+ * condition cannot be evaluated or `#if` lines do not balance, `shader/unroll` for a bad `#unroll`.
  */
 export function preprocess(source: WgslSource, values: ParamValues): string {
   const constants = declareParams(source, values);
-  const live = liveLines(source, values);
+  const live = unroll(liveLines(source, values), values, source.name);
   const directives = live.filter((line) => DIRECTIVE.test(line));
   const code = live.filter((line) => !DIRECTIVE.test(line));
   return [...new Set(directives), ...constants, ...code, ''].join('\n');
@@ -67,7 +69,7 @@ function splitParam(param: string): readonly [name: string, kind: string] {
   return [name, kind];
 }
 
-/** Returns the lines outside dead branches, without the `#` lines. */
+/** Returns the lines outside dead branches, without the lines of the conditions. */
 function liveLines({ name, code }: WgslSource, values: ParamValues): string[] {
   const open: Branch[] = [];
   const isLive = (): boolean => open.at(-1)?.live ?? true;
