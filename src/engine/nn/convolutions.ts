@@ -1,5 +1,7 @@
 /** Convolution layers, under their checkpoint keys: on frames one by one, and causal in time over a stream of chunks. */
 import { conv, remember } from '../graph/ops/conv.ts';
+import type { GroupNormOptions } from '../graph/ops/group-norm.ts';
+import { groupNorm as normaliseGroups } from '../graph/ops/group-norm.ts';
 import { normalise } from '../graph/ops/norm.ts';
 import type { Tensor } from '../graph/graph.ts';
 import type { Stream } from './histories.ts';
@@ -122,4 +124,13 @@ export const channelNorm =
   (scope) => {
     const gamma = scope.weight('gamma', [channels]);
     return (x) => normalise(x, 'l2', 1e-12, gamma);
+  };
+
+/** Group norm over the pixels of each frame, or of all frames, with weights: [T, H, W, C], unchanged in shape. */
+export const groupNorm =
+  (options: GroupNormOptions & { readonly channels: number }): Module<Layer> =>
+  (scope) => {
+    const weight = scope.weight('weight', [options.channels]);
+    const bias = scope.weight('bias', [options.channels]);
+    return (x) => normaliseGroups(x, options, weight, bias);
   };
