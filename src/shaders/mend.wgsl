@@ -1,6 +1,6 @@
 // mend: adds a network's correction to a warped frame where the warp is not trusted, and packs the frame as RGBA8.
 //
-//   gate = clamp(2.5 * max(1 - confidence - 1/4, 0) + outside, 0, 1) * min(1, 8 * progress)
+//   gate = clamp(2.5 * max(1/2 - confidence, 0) + outside, 0, 1) * min(1, 8 * progress)
 //   rgb  = clamp(warped + gate * delta, 0, 1), rounded to 8 bits; alpha 255
 //
 // Layout   warped [H', W', 32] as the kernel warp writes it   delta [H', W', 12]: channel, row, column of a block
@@ -17,7 +17,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_id) lane: ve
   if (block.x >= columns || block.y >= (p.H + 3u) / 4u * 2u) { return; }
   let index = block.y * columns + block.x;
   let at = index * 8u;
-  let doubt = 2.5 * max(0.75 - loadWarped(at + 3u), vec4f()) + loadWarped(at + 5u);
+  let doubt = 2.5 * max(0.5 - loadWarped(at + 3u), vec4f()) + loadWarped(at + 5u);
   let gate = clamp(doubt, vec4f(), vec4f(1.0)) * min(vec4f(1.0), 8.0 * loadWarped(at + 6u));
   let red = loadWarped(at) + gate * loadDelta(index * 3u);
   let green = loadWarped(at + 1u) + gate * loadDelta(index * 3u + 1u);

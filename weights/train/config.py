@@ -4,7 +4,7 @@ from model import CAMERA_UNIT, CONFIG, KEYS, MIN_STRENGTH, NOISE_GRIDS, NOISE_SH
 GRIDS = [[32, 56], [36, 48], [42, 42], [48, 36], [56, 32]]
 REFINE = {"channels_in": 8, "half": 16, "quarter": 24}
 SAMPLER = {"steps": 8, "shift": 3.0}
-STRENGTH = {"low": 0.003, "high": 0.03}
+STRENGTH = {"low": 0.0025, "high": 0.025}
 
 
 def model_config(transformer=CONFIG, channels=PICTURE_CHANNELS, sampler=SAMPLER):

@@ -146,7 +146,7 @@ def refine_inputs(colour, confidence, stretch, outside, tau):
 
 
 def gate(confidence, outside, tau):
-    return (2.5 * (0.75 - confidence).clamp(min=0) + outside).clamp(0, 1) * (8 * tau).clamp(max=1).view(-1, 1, 1, 1)
+    return (2.5 * (0.5 - confidence).clamp(min=0) + outside).clamp(0, 1) * (8 * tau).clamp(max=1).view(-1, 1, 1, 1)
 
 
 def pad4(x):

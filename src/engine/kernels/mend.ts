@@ -41,7 +41,7 @@ export function mendedBytes({ warped, delta }: Arrays, { H = 2, W = 2 }: Dims): 
     const block = Math.floor(row / 2) * blocksOf(W) + Math.floor(column / 2);
     const inBlock = 2 * (row % 2) + (column % 2);
     const at = (lane: number): number => warped![(block * WARP_CHANNELS + lane) * 4 + inBlock]!;
-    const gate = clamp(2.5 * Math.max(0.75 - at(3), 0) + at(5)) * Math.min(1, 8 * at(6));
+    const gate = clamp(2.5 * Math.max(0.5 - at(3), 0) + at(5)) * Math.min(1, 8 * at(6));
     return Math.round(
       255 * clamp(at(channel) + gate * delta![block * 12 + channel * 4 + inBlock]!),
     );
