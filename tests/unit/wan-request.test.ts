@@ -36,11 +36,11 @@ describe('a request to a Wan pipeline', () => {
 
   it('needs its picture at its own size', () => {
     const picture = { width: 48, height: 32, channels: 3, data: new Float32Array(48 * 32 * 3) };
-    expect(checkImage({ ...good, image: picture })).toBe(picture);
+    expect(checkImage(picture, good)).toBe(picture);
     const refused = expect.objectContaining({ code: 'wan/image' });
-    expect(() => checkImage(good)).toThrow(refused);
-    expect(() => checkImage({ ...good, image: { ...picture, width: 32 } })).toThrow(refused);
-    expect(() => checkImage({ ...good, image: { ...picture, channels: 4 } })).toThrow(refused);
+    expect(() => checkImage(undefined, good)).toThrow(refused);
+    expect(() => checkImage({ ...picture, width: 32 }, good)).toThrow(refused);
+    expect(() => checkImage({ ...picture, channels: 4 }, good)).toThrow(refused);
   });
 });
 
@@ -55,6 +55,11 @@ describe('the condition of a picture', () => {
       [0, 0, 0, 0, 19, 20, 21],
     ];
     expect([...condition]).toEqual(rows.flat());
+  });
+
+  it('marks the last of the four frames that the last latent frame stands for when it is known', () => {
+    const condition = imageCondition(new Float32Array(3), { F: 3, h: 1, w: 1, C: 1 }, true);
+    expect([...condition]).toEqual([1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0]);
   });
 
   it('goes into the autoencoder as values in -1..1', () => {

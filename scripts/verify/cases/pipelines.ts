@@ -2,6 +2,7 @@
 import { EngineError } from '../../../src/engine/gpu/errors.ts';
 import type { Raster } from '../../../src/engine/image/resize.ts';
 import type { ComponentSource } from '../../../src/engine/models/wan/components.ts';
+import type { Conditions } from '../../../src/engine/models/wan/expert.ts';
 import type { WanRequest } from '../../../src/engine/models/wan/pipeline-request.ts';
 import { generate } from '../../../src/engine/models/wan/pipeline.ts';
 import type { WanTrace } from '../../../src/engine/models/wan/pipeline.ts';
@@ -21,10 +22,9 @@ export const pipelines: Checker = {
     const channels = noiseShape[1] ?? 1;
     const latents: Float32Array[] = [];
     const stages: Output[] = [];
-    const onTrace = ({ name, values }: WanTrace): void => {
-      if (name === 'latent') latents.push(channelsFirst(values, channels));
-      else if (blocks && io.has(`mid.${name}`))
-        stages.push({ name: `mid.${name}`, values, measure: 'network' });
+    const onTrace = (trace: WanTrace): void => {
+      if (trace.stage === 'latent') latents.push(channelsFirst(trace.latent, channels));
+      else if (blocks) stages.push(...conditionOutputs(trace.conditions, io));
     };
     const frames: Float32Array[] = [];
     for await (const { data } of generate(context, componentsOf(context), request, { onTrace })) {
@@ -41,6 +41,20 @@ export const pipelines: Checker = {
   },
 };
 
+/** Conditions under the names that intermediates have; those that are stored. */
+function conditionOutputs(conditions: Conditions, io: CaseContext['io']): Output[] {
+  const { prompt, negativePrompt, imageTokens, channels, firstFrame } = conditions;
+  const named = {
+    'mid.prompt_embeds': prompt,
+    'mid.negative_prompt_embeds': negativePrompt,
+    'mid.image_embeds': imageTokens,
+    'mid.condition': channels ?? firstFrame,
+  };
+  return Object.entries(named).flatMap(([name, values]) =>
+    values && io.has(name) ? [{ name, values, measure: 'network' as const }] : [],
+  );
+}
+
 /** Intermediates in the order and with the padding in which they are stored. */
 async function inStoredOrder({ io }: CaseContext, stage: Output): Promise<Output> {
   const { shape } = await io.read(stage.name);
@@ -53,11 +67,16 @@ async function inStoredOrder({ io }: CaseContext, stage: Output): Promise<Output
 async function requestOf({ config, io }: CaseContext): Promise<WanRequest> {
   const call = objectIn(config, 'call');
   const noise = await io.read('in.noise');
+  const [image] = await rastersOf(io, 'in.image_01');
+  const [lastImage] = await rastersOf(io, 'in.last_image_01');
+  const clipImages = await rastersOf(io, 'in.clip_pixel_values');
   const guidance2 = call['guidance_scale_2'];
   const boundary = config['boundary_ratio'];
   return {
     prompt: numbersIn(config, 'prompt_ids'),
-    negativePrompt: numbersIn(config, 'negative_prompt_ids'),
+    ...('negative_prompt_ids' in config && {
+      negativePrompt: numbersIn(config, 'negative_prompt_ids'),
+    }),
     width: numberIn(call, 'width'),
     height: numberIn(call, 'height'),
     frames: numberIn(call, 'num_frames'),
@@ -68,8 +87,9 @@ async function requestOf({ config, io }: CaseContext): Promise<WanRequest> {
     shift: numberIn(config, 'flow_shift'),
     solver: { kind: solverOf(objectIn(config, 'scheduler')), variant: 'diffusers' },
     noise: channelsLast(noise.values, noise.shape),
-    ...(await rasterOf(io, 'in.image_01', 'image')),
-    ...(await rasterOf(io, 'in.clip_pixel_values', 'clipImage')),
+    ...(image && { image }),
+    ...(lastImage && { lastImage }),
+    ...(clipImages.length > 0 && { clipImages }),
   };
 }
 
@@ -84,17 +104,17 @@ function solverOf(scheduler: Json): SamplerKind {
   );
 }
 
-/** A stored picture [1, 3, H, W] as an entry of the request; nothing when there is none. */
-async function rasterOf<K extends 'image' | 'clipImage'>(
-  io: CaseContext['io'],
-  name: string,
-  key: K,
-): Promise<{ [P in K]?: Raster }> {
-  if (!io.has(name)) return {};
+/** Stored pictures [n, 3, H, W]; none when the name is not there. */
+async function rastersOf(io: CaseContext['io'], name: string): Promise<Raster[]> {
+  if (!io.has(name)) return [];
   const { values, shape } = await io.read(name);
-  const [, channels = 3, height = 0, width = 0] = shape;
-  const raster: Raster = { width, height, channels, data: channelsLast(values, shape) };
-  return { [key]: raster } as { [P in K]?: Raster };
+  const [count = 1, channels = 3, height = 0, width = 0] = shape;
+  const span = values.length / count;
+  return Array.from({ length: count }, (_, i) => {
+    const picture = values.subarray(i * span, (i + 1) * span);
+    const data = channelsLast(picture, [1, channels, height, width]);
+    return { width, height, channels, data };
+  });
 }
 
 function componentsOf({ config, weightFiles, readJson, open }: CaseContext): ComponentSource {

@@ -4,55 +4,54 @@ import type { Raster } from '../../image/resize.ts';
 import { resizeFloats } from '../../image/resize.ts';
 import type { Scope } from '../../nn/module.ts';
 import type { Engine, RunOptions } from '../../nn/run-once.ts';
-import { runEach, runOnce } from '../../nn/run-once.ts';
+import { runEach } from '../../nn/run-once.ts';
 import { CLIP_DEVIATION, CLIP_MEAN, clipVision, parseClipConfig } from './clip-vision.ts';
 import type { ComponentSource } from './components.ts';
 import { renameClip, renameUmt5 } from './names-encoders.ts';
 import { parseUmt5Config, readUmt5Inputs, umt5Encoder } from './umt5.ts';
 
-/** Resolves to the rows [n, width] of each text, at its true length. Throws `text/token`. */
-export async function encodeTexts(
+/** Resolves to the rows [n, width] of each text, at its true length, under the text's name. Throws `text/token`. */
+export async function encodeTexts<K extends string>(
   engine: Engine,
   source: ComponentSource,
-  texts: readonly (readonly number[])[],
+  texts: Readonly<Record<K, readonly number[]>>,
   options: RunOptions = {},
-): Promise<readonly Float32Array[]> {
+): Promise<Readonly<Record<K, Float32Array>>> {
   const config = parseUmt5Config(await source.config('text_encoder'));
   const store = await source.weights('text_encoder', renameUmt5);
-  const inputs = await Promise.all(texts.map((ids) => readUmt5Inputs(store, config, ids)));
+  const names = Object.keys(texts) as K[];
+  const inputs = await Promise.all(names.map((name) => readUmt5Inputs(store, config, texts[name])));
   const builds = inputs.map((input) => (root: Scope): void => {
     root.graph.result('rows', umt5Encoder(config)(root)(input));
   });
   const results = await runEach(engine, store, builds, options);
-  return results.map(({ rows }) => present(rows));
+  const entries = names.map((name, i) => [name, present(results[i]?.['rows'])]);
+  return Object.fromEntries(entries) as Record<K, Float32Array>;
 }
 
 /**
- * Resolves to the rows [m, width] of a picture. It is resized to CLIP's square and normalised, or taken as it is
- * when `prepared`. Throws `graph/shape` when a prepared picture has another size.
+ * Resolves to the rows [m, width] of the pictures, end to end. They are resized to CLIP's square and normalised, or taken
+ * as they are when `prepared`. Throws `graph/shape` when a prepared picture has another size.
  */
-export async function encodePicture(
+export async function encodePictures(
   engine: Engine,
   source: ComponentSource,
-  picture: Raster,
+  pictures: readonly Raster[],
   prepared: boolean,
   options: RunOptions = {},
 ): Promise<Float32Array> {
   const config = parseClipConfig(await source.config('image_encoder'));
   const store = await source.weights('image_encoder', renameClip(config.width));
-  const { width, height, channels, data } = prepared
-    ? picture
-    : clipPicture(picture, config.imageSize);
-  const { rows } = await runOnce(
-    engine,
-    store,
-    (root) => {
-      const x = root.graph.constant('picture', data, [1, height, width, channels]);
-      root.graph.result('rows', clipVision(config)(root)(x));
-    },
-    options,
-  );
-  return present(rows);
+  const builds = pictures.map((picture) => (root: Scope): void => {
+    const square = prepared ? picture : clipPicture(picture, config.imageSize);
+    const { width, height, channels, data } = square;
+    const x = root.graph.constant('picture', data, [1, height, width, channels]);
+    root.graph.result('rows', clipVision(config)(root)(x));
+  });
+  const parts = (await runEach(engine, store, builds, options)).map(({ rows }) => present(rows));
+  const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  parts.reduce((at, part) => (all.set(part, at), at + part.length), 0);
+  return all;
 }
 
 /** The whole picture squeezed into CLIP's square, as in training, and normalised. */

@@ -6,11 +6,14 @@ import type { SamplerKind, SamplerVariant } from '../../sampling/sampler.ts';
 export type WanRequest = {
   /** Token numbers of the prompt, with the end token and without padding. */
   readonly prompt: readonly number[];
-  readonly negativePrompt: readonly number[];
+  /** The same of what the video should not be; nothing but the end token where left out. */
+  readonly negativePrompt?: readonly number[];
   /** RGB in 0..1 at exactly width × height: the first frame. Needed by the models that start from a picture. */
   readonly image?: Raster;
-  /** The picture as CLIP sees it, normalised, where the caller prepares it; else it is made from `image`. */
-  readonly clipImage?: Raster;
+  /** Likewise the last frame. Needed by the models that go from one picture to another. */
+  readonly lastImage?: Raster;
+  /** The pictures as CLIP sees them, normalised, where the caller prepares them; else they are made from the above. */
+  readonly clipImages?: readonly Raster[];
   readonly width: number;
   readonly height: number;
   /** 4n + 1. */
@@ -29,6 +32,9 @@ export type WanRequest = {
   /** Noise [F, h, w, C] to start from, instead of the seed's. */
   readonly noise?: Float32Array;
 };
+
+/** An empty prompt: UMT5's end token. */
+export const END_ALONE: readonly number[] = [1];
 
 /** Sizes of the latent that a request stands for. */
 export type LatentSize = {
@@ -85,7 +91,7 @@ export function checkRequest(request: WanRequest, scale: LatentScale): LatentSiz
     String(boundary),
     '0 to 1',
   );
-  for (const ids of [prompt, negativePrompt]) {
+  for (const ids of [prompt, negativePrompt ?? END_ALONE]) {
     refuse(
       ids.length === 0 || !ids.every((id) => Number.isSafeInteger(id) && id >= 0),
       'wan/prompt',
@@ -111,8 +117,8 @@ export function checkRequest(request: WanRequest, scale: LatentScale): LatentSiz
   return latent;
 }
 
-/** Throws `wan/image` unless the picture is there, RGB, and of the request's size. */
-export function checkImage({ image, width, height }: WanRequest): Raster {
+/** Throws `wan/image` unless `image` is there, RGB, and of the request's size. */
+export function checkImage(image: Raster | undefined, { width, height }: WanRequest): Raster {
   const fits = image?.width === width && image.height === height && image.channels === 3;
   const have = image ? `${image.width} × ${image.height} × ${image.channels}` : 'none';
   if (!image || !fits) throw refusal('wan/image', 'picture', have, `${width} × ${height} × 3`);

@@ -2,8 +2,7 @@
  * The Wan pipelines, from prompts and a picture to frames: text to video, picture to video of 2.1 (with CLIP) and 2.2
  * (two experts), and 2.2's small model that does both. Each stage frees what the next one does not need.
  */
-import { EngineError } from '../../gpu/errors.ts';
-import type { Engine } from '../../nn/run-once.ts';
+import type { Engine, RunOptions } from '../../nn/run-once.ts';
 import { normal } from '../../sampling/rng.ts';
 import { samplerFor } from '../../sampling/sampler.ts';
 import type { Sampler } from '../../sampling/sampler.ts';
@@ -12,15 +11,14 @@ import type { WanConfig } from './config.ts';
 import { parseWanConfig } from './config.ts';
 import type { ExpertSteps } from './denoise.ts';
 import { denoise } from './denoise.ts';
-import { encodePicture, encodeTexts } from './encode.ts';
+import { encodeTexts } from './encode.ts';
 import type { Conditions } from './expert.ts';
-import { MASK_CHANNELS, imageCondition, toSigned } from './image-condition.ts';
 import { renameWan } from './names-dit.ts';
 import type { LatentScale, LatentSize, WanRequest } from './pipeline-request.ts';
-import { checkImage, checkRequest } from './pipeline-request.ts';
+import { END_ALONE, checkRequest } from './pipeline-request.ts';
+import { openVae, pictureConditions } from './picture.ts';
 import { framesPerLatent, pixelsPerLatent, readVaeConfig } from './vae-config.ts';
-import { renameVae } from './vae-names.ts';
-import { WanVae } from './vae.ts';
+import type { WanVae } from './vae.ts';
 
 export type WanStage = 'text' | 'picture' | 'denoise' | 'decode';
 
@@ -35,8 +33,10 @@ export type WanProgress = {
   readonly leftMs?: number;
 };
 
-/** What a stage made, channels last: `prompt_embeds`, `image_embeds`, `condition`, and `latent` after each step. */
-export type WanTrace = { readonly name: string; readonly values: Float32Array };
+/** What a stage made: what the transformer is given, and the latent [F, h, w, C] after each step. */
+export type WanTrace =
+  | { readonly stage: 'conditions'; readonly conditions: Conditions }
+  | { readonly stage: 'latent'; readonly latent: Float32Array };
 
 export type WanOptions = {
   readonly signal?: AbortSignal;
@@ -74,32 +74,21 @@ export async function* generate(
   const size = checkRequest(request, await latentScale(source, config));
   const sampler = samplerOf(request);
 
-  const texts = [request.prompt, request.negativePrompt];
-  const [prompt, negativePrompt] = await encodeTexts(engine, source, texts, report('text'));
-  if (!prompt || !negativePrompt)
-    throw new EngineError('engine/assert', 'texts — encoded fewer than given');
-  onTrace?.({ name: 'prompt_embeds', values: prompt });
-  onTrace?.({ name: 'negative_prompt_embeds', values: negativePrompt });
-
-  const picture = await pictureConditions(
-    engine,
-    source,
-    config,
-    request,
-    size,
-    report('picture'),
-    onTrace,
-  );
+  const { prompt, negativePrompt = END_ALONE } = request;
+  const texts = await encodeTexts(engine, source, { prompt, negativePrompt }, report('text'));
+  const picture = await pictureConditions(engine, source, config, request, size, report('picture'));
+  const conditions: Conditions = { ...texts, ...picture };
+  onTrace?.({ stage: 'conditions', conditions });
 
   const latent = await denoise(
     engine,
     sampler,
     await expertsOf(source, config, request, sampler),
-    { size, noise: noiseOf(request, size), conditions: { prompt, negativePrompt, ...picture } },
+    { size, noise: noiseOf(request, size), conditions },
     {
       ...abort,
       onProgress: (progress) => options.onProgress?.({ ...progress, stage: 'denoise' }),
-      ...(onTrace && { onLatent: (values: Float32Array) => onTrace({ name: 'latent', values }) }),
+      ...(onTrace && { onLatent: (latent: Float32Array) => onTrace({ stage: 'latent', latent }) }),
     },
   );
 
@@ -125,63 +114,6 @@ function samplerOf({ solver, steps, shift }: WanRequest): Sampler {
 
 const noiseOf = ({ noise, seed }: WanRequest, { F, h, w, C }: LatentSize): Float32Array =>
   noise ?? normal(seed ?? 0, 0, F * h * w * C);
-
-type Report = { readonly signal?: AbortSignal; readonly onProgress: (done: number) => void };
-
-/** What the picture adds to the transformer's input, by the kind of model; nothing for text to video. */
-async function pictureConditions(
-  engine: Engine,
-  source: ComponentSource,
-  config: WanConfig,
-  request: WanRequest,
-  size: LatentSize,
-  options: Report,
-  onTrace: WanOptions['onTrace'],
-): Promise<Omit<Conditions, 'prompt' | 'negativePrompt'>> {
-  const masked = config.inChannels === 2 * size.C + MASK_CHANNELS;
-  if (!masked && config.inChannels !== size.C) {
-    throw new EngineError(
-      'weights/config',
-      `transformer — got ${config.inChannels} input channels, needs ${size.C} or ${2 * size.C + MASK_CHANNELS} — use parts of one model`,
-      { have: config.inChannels, need: size.C },
-    );
-  }
-  if (!masked && !request.image) return {};
-  const image = checkImage(request);
-  const seen = config.imageDim !== undefined;
-  const imageTokens = seen
-    ? await encodePicture(
-        engine,
-        source,
-        request.clipImage ?? image,
-        request.clipImage !== undefined,
-        options,
-      )
-    : undefined;
-  if (imageTokens) onTrace?.({ name: 'image_embeds', values: imageTokens });
-
-  const vae = await openVae(engine, source);
-  try {
-    // The models with a mask read a whole video that shows the picture first and grey after it.
-    const { height, width } = image;
-    const video = new Float32Array((masked ? request.frames : 1) * height * width * 3);
-    video.set(toSigned(image.data));
-    const shape = [video.length / (height * width * 3), height, width, 3] as const;
-    const { values } = await vae.encode({ values: video, shape }, options);
-    const condition = masked ? imageCondition(values, size) : values;
-    onTrace?.({ name: 'condition', values: condition });
-    return masked
-      ? { channels: condition, ...(imageTokens && { imageTokens }) }
-      : { firstFrame: condition };
-  } finally {
-    vae.destroy();
-  }
-}
-
-async function openVae(engine: Engine, source: ComponentSource): Promise<WanVae> {
-  const config = readVaeConfig(await source.config('vae'));
-  return new WanVae(engine, await source.weights('vae', renameVae(config)), config);
-}
 
 async function latentScale(source: ComponentSource, { patch }: WanConfig): Promise<LatentScale> {
   const config = readVaeConfig(await source.config('vae'));
@@ -222,7 +154,7 @@ async function* decode(
   vae: WanVae,
   latent: Float32Array,
   { F, h, w, C }: LatentSize,
-  options: Report,
+  options: RunOptions,
 ): AsyncGenerator<WanFrame, void, void> {
   for await (const { first, values, shape } of vae.decode(
     { values: latent, shape: [F, h, w, C] },
