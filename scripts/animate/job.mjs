@@ -5,7 +5,7 @@ import { CommandError, EXIT } from '../lib/command-error.mjs';
 /** @typedef {import('puppeteer').Page} Page */
 /** @typedef {import('../../src/app/automation.ts').AutomationJob} AutomationJob */
 /** @typedef {import('../../src/app/automation.ts').AutomationResult} AutomationResult */
-/** @typedef {import('../../src/engine/progress.ts').ProgressEvent} ProgressEvent */
+/** @typedef {import('../../src/app/running-clock.ts').LiveProgress} LiveProgress */
 
 const POLL_MS = 200;
 const PIECE_BYTES = 2 ** 20;
@@ -19,9 +19,29 @@ const INPUT_CODES = /^(settings|image|model)\//;
  * @param {Page} page
  * @param {AutomationJob} job
  * @param {AbortSignal} signal
- * @param {(event: ProgressEvent) => void} onProgress
+ * @param {(progress: LiveProgress) => void} onProgress
  */
 export async function runJob(page, job, signal, onProgress) {
+  const outcome = await follow(page, job, signal, onProgress).catch((cause) => {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new CommandError(`the browser stopped: ${reason.split('\n', 1).join('')}`);
+  });
+  if (!outcome.ok) throw commandError(outcome.failure);
+  return {
+    file: await fetchFile(page, outcome.bytes),
+    video: outcome.video,
+    report: outcome.report,
+  };
+}
+
+/**
+ * @param {Page} page
+ * @param {AutomationJob} job
+ * @param {AbortSignal} signal
+ * @param {(progress: LiveProgress) => void} onProgress
+ * @returns {Promise<AutomationResult>}
+ */
+async function follow(page, job, signal, onProgress) {
   let ended = false;
   const result = page
     .evaluate((given) => globalThis.zoetrope.animate(given), job)
@@ -38,13 +58,7 @@ export async function runJob(page, job, signal, onProgress) {
     if (event) onProgress(event);
     await Promise.race([result, sleep(POLL_MS)]);
   }
-  const outcome = await result;
-  if (!outcome.ok) throw commandError(outcome.failure);
-  return {
-    file: await fetchFile(page, outcome.bytes),
-    video: outcome.video,
-    report: outcome.report,
-  };
+  return result;
 }
 
 /**

@@ -10,7 +10,7 @@ const STAGES = {
 
 const PLAIN_EVERY_MS = 5000;
 
-/** @typedef {import('../../src/engine/progress.ts').ProgressEvent} ProgressEvent */
+/** @typedef {import('../../src/app/running-clock.ts').LiveProgress} LiveProgress */
 
 export class StatusLine {
   /** @param {NodeJS.WriteStream} stream */
@@ -21,12 +21,13 @@ export class StatusLine {
     this.shownAt = -Infinity;
   }
 
-  /** @param {ProgressEvent} event */
-  show({ stage, step, steps, done, leftMs }) {
+  /** @param {LiveProgress} progress */
+  show({ stage, step, steps, done, leftMs, elapsedMs }) {
     const name = STAGES[/** @type {keyof typeof STAGES} */ (stage)] ?? stage;
     const count = steps > 1 ? ` ${Math.floor(step)}/${steps}` : '';
-    const left = leftMs === undefined ? '' : `, ${durationText(leftMs)} left`;
-    const line = `${String(Math.floor(100 * done)).padStart(3)} %  ${name}${count}${left}`;
+    const time =
+      leftMs === undefined ? `${durationText(elapsedMs)} so far` : `${durationText(leftMs)} left`;
+    const line = `${String(Math.floor(100 * done)).padStart(3)} %  ${name}${count}, ${time}`;
     if (line === this.shown) return;
     if (this.stream.isTTY) {
       this.stream.write(`\r${line.padEnd(this.shown.length)}`);

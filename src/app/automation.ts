@@ -1,8 +1,10 @@
 /** What a command drives in a headless browser: the app's own engine behind a few calls with plain data. */
-import type { AnimateReport, ProgressEvent, Settings } from '../engine/index.ts';
+import type { AnimateReport, Settings } from '../engine/index.ts';
 import { examplePictures, modelNames } from './catalog.ts';
 import { AppError, startEngine } from './engine-client.ts';
 import type { AdapterState, Failure, ModelChoice, Video } from './protocol.ts';
+import { RunningClock } from './running-clock.ts';
+import type { LiveProgress } from './running-clock.ts';
 
 export type AutomationJob = {
   /** Address of the picture; absent = the first example. */
@@ -25,8 +27,8 @@ export type Automation = {
   inspect(): Promise<AdapterState | Failure>;
   /** Runs a job; never rejects. The file is kept for `piece`. */
   animate(job: AutomationJob): Promise<AutomationResult>;
-  /** The latest progress, undefined before the first. */
-  progress(): ProgressEvent | undefined;
+  /** Progress as of now, undefined before the first report. */
+  progress(): LiveProgress | undefined;
   cancel(): void;
   /** Returns bytes [start, end) of the finished file in base64. */
   piece(start: number, end: number): string;
@@ -38,7 +40,7 @@ declare global {
 
 const engine = startEngine();
 let abort = new AbortController();
-let latest: ProgressEvent | undefined;
+let clock = new RunningClock();
 let file = new Uint8Array();
 
 const failureOf = (error: unknown): Failure => ({
@@ -58,14 +60,14 @@ globalThis.zoetrope = {
   inspect: () => engine.inspect().catch(failureOf),
   async animate({ picture, model, settings }) {
     abort = new AbortController();
-    latest = undefined;
+    clock = new RunningClock();
     try {
       const { video, report } = await engine.animate({
         picture: await fetchPicture(picture),
         model: model ?? { name: modelNames[0] ?? '' },
         settings,
         signal: abort.signal,
-        onProgress: (event) => (latest = event),
+        onProgress: (event) => clock.take(event),
       });
       const { file: bytes, ...facts } = video;
       file = bytes;
@@ -74,7 +76,7 @@ globalThis.zoetrope = {
       return { ok: false, failure: failureOf(error) };
     }
   },
-  progress: () => latest,
+  progress: () => clock.read(),
   cancel: () => abort.abort(),
   piece(start, end) {
     let text = '';

@@ -31,7 +31,7 @@ async function run(): Promise<void> {
   running = new AbortController();
   generate.disabled = true;
   cancel.disabled = false;
-  result.clear();
+  result.start();
   try {
     const { video, report } = await engine.animate({
       picture: file,

@@ -1,6 +1,6 @@
 /** The engine's codes and numbers in words for people. */
-import type { ProgressEvent } from '../engine/index.ts';
 import type { AdapterState } from './protocol.ts';
+import type { LiveProgress } from './running-clock.ts';
 
 const FAILURES: Readonly<Record<string, string>> = {
   cancelled: 'Cancelled.',
@@ -37,11 +37,15 @@ const STAGES: Readonly<Record<string, string>> = {
   render: 'Moving the picture',
 };
 
-/** Returns stage, step and time left in one line. */
-export function progressText({ stage, step, steps, leftMs }: ProgressEvent): string {
+/** Returns stage, step and time in one line. */
+export function progressText({ stage, step, steps, leftMs, elapsedMs }: LiveProgress): string {
   const name = STAGES[stage] ?? stage;
   const count = steps > 1 ? `, ${Math.floor(step)} of ${steps}` : '';
-  return `${name}${count}${leftMs === undefined ? '' : `, about ${durationText(leftMs)} left`}`;
+  const time =
+    leftMs === undefined
+      ? `${durationText(elapsedMs)} so far`
+      : `about ${durationText(leftMs)} left`;
+  return `${name}${count}, ${time}`;
 }
 
 /** Returns a duration in the unit that suits it. */

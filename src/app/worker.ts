@@ -41,7 +41,7 @@ async function animate(request: Extract<Request, { type: 'animate' }>): Promise<
     const picture = await decodePicture(request.picture, settings);
     const model = await openModel(request.model, signal);
     const gpu = await device();
-    const { file, codec, report } = await untilLost(
+    const { file, codec, report } = await untilStopped(
       gpu,
       abort,
       animateToMp4({
@@ -63,13 +63,20 @@ async function animate(request: Extract<Request, { type: 'animate' }>): Promise<
   }
 }
 
-/** Rejects with `gpu/lost` when the device goes away under the work, which is then told to stop. */
-async function untilLost<T>(gpu: Gpu, abort: AbortController, work: Promise<T>): Promise<T> {
-  const lost = gpu.lost.then(({ reason, message }): never => {
-    abort.abort();
-    throw new EngineError('gpu/lost', `device — was lost (${reason}: ${message}) — try again`);
+/**
+ * Resolves with `work`. Rejects at once when the device goes away under it (`gpu/lost`) or it is cancelled: what was
+ * begun, such as a compilation, may end later by itself.
+ */
+async function untilStopped<T>(gpu: Gpu, abort: AbortController, work: Promise<T>): Promise<T> {
+  const { signal } = abort;
+  void gpu.lost.then(({ reason, message }) => {
+    const what = `device — was lost (${reason}: ${message}) — try again`;
+    abort.abort(new EngineError('gpu/lost', what));
   });
-  return Promise.race([work, lost]);
+  const stopped = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+  });
+  return Promise.race([work, stopped]);
 }
 
 /** Returns an error as plain data; a cancelled run has the code `cancelled`. */

@@ -18,6 +18,8 @@ export type OpenApp = {
   readonly complaints: string[];
   /** Method and address of every request. */
   readonly requests: string[];
+  /** Ends the browser's GPU process, as a driver that restarts does. */
+  crashGpu(): Promise<void>;
   close(): Promise<void>;
 };
 
@@ -44,6 +46,11 @@ export async function openApp(): Promise<OpenApp> {
   await page.goto(server.url);
   return {
     ...{ page, complaints, requests, url: server.url },
+    async crashGpu() {
+      const session = await browser.target().createCDPSession();
+      // The answer may go down with the process.
+      await session.send('Browser.crashGpuProcess').catch(() => undefined);
+    },
     async close() {
       await browser.close();
       await server.close();

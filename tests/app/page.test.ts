@@ -51,7 +51,9 @@ describe('the page', () => {
     expect(await app.page.$eval('#generate', (button) => button.hasAttribute('disabled'))).toBe(
       true,
     );
-    await app.page.waitForSelector('#result', { visible: true, timeout: 200_000 });
+    await app.page.waitForSelector('#progress', { hidden: true, timeout: 200_000 });
+    expect(await text('#error')).not.toContain('—'); // the engine's own words, when it failed
+    expect(await isShown('#result')).toBe(true);
     await app.page.waitForFunction(() => document.querySelector('video')?.readyState === 4);
     const seconds = await app.page.$eval('video', (video) => video.duration);
     expect(seconds).toBeCloseTo(25 / 24, 2);
@@ -59,7 +61,6 @@ describe('the page', () => {
     expect(await app.page.$eval('#download', (link) => link.getAttribute('href'))).toMatch(
       /^blob:/,
     );
-    expect(await isShown('#progress')).toBe(false);
   });
 
   it('stops when asked to, and can begin again', async () => {
@@ -81,5 +82,17 @@ describe('the page', () => {
       (request) => !own.some((start) => request.startsWith(start)),
     );
     expect(others).toEqual([]);
+  });
+
+  it('says that the graphics driver restarted, and works again', async () => {
+    await app.page.click('#generate');
+    await app.page.waitForSelector('#progress', { visible: true });
+    await app.crashGpu();
+    await app.page.waitForSelector('#error', { visible: true, timeout: 10_000 });
+    expect(await text('#error')).toContain('graphics driver restarted');
+    await app.page.click('#generate');
+    await app.page.waitForSelector('#progress', { visible: true });
+    await app.page.keyboard.press('Escape');
+    await app.page.waitForFunction(() => !document.querySelector('#generate:disabled'));
   });
 });
