@@ -9,7 +9,7 @@ describe('the list of kernels', () => {
   it('has every descriptor of the folder, once', () => {
     const declared = readdirSync(folder).flatMap((file) => {
       const text = readFileSync(join(folder, file), 'utf8');
-      return [...text.matchAll(/= defineKernel\(\{\s*name: '([^']+)'/g)].map(
+      return [...text.matchAll(/= defineKernel\(\{\s*(?:\.\.\.\w+,\s*)?name: '([^']+)'/g)].map(
         ([, name = '']) => name,
       );
     });

@@ -169,10 +169,15 @@ function uploadConstant(
   return buffer;
 }
 
+/** The dispatch with the kernel that suits the adapter. */
+const onAdapter = (dispatch: Dispatch<Tensor>, software: boolean): Dispatch<Tensor> =>
+  software && dispatch.onProcessor ? { ...dispatch, kernel: dispatch.onProcessor } : dispatch;
+
 async function compileCalls(graph: Graph, context: RecordContext): Promise<Call[]> {
   const { caps, device } = context.gpu;
   const pending = graph.nodes.flatMap((node) =>
-    node.op.lower(node).map(async (dispatch): Promise<Call> => {
+    node.op.lower(node).map(async (lowered): Promise<Call> => {
+      const dispatch = onAdapter(lowered, context.gpu.info.software);
       const { kernel, dims } = dispatch;
       const values = resolveValues(kernel, dims, caps, dispatch.values);
       const dtypes = Object.fromEntries(

@@ -1,13 +1,22 @@
 /** All kernels: tests of completeness, bench and lab read this list. */
 import { advance } from './advance.ts';
 import { attention } from './attention.ts';
+import { attentionDirect } from './attention-direct.ts';
+import { avgDown } from './avg-down.ts';
 import { blendKeys } from './blend-keys.ts';
 import { concat } from './concat.ts';
 import { conv } from './conv.ts';
+import { convDirect } from './conv-direct.ts';
+import { dupUp } from './dup-up.ts';
 import { elementwise } from './elementwise.ts';
 import { gatedAdd } from './gated-add.ts';
+import { groupMerge } from './group-merge.ts';
+import { groupMoments } from './group-moments.ts';
+import { groupNorm } from './group-norm.ts';
+import { history } from './history.ts';
 import type { Kernel } from './kernel.ts';
 import { matmul } from './matmul.ts';
+import { matmulDirect } from './matmul-direct.ts';
 import { mend } from './mend.ts';
 import { norm } from './norm.ts';
 import { qkNormRope } from './qk-norm-rope.ts';
@@ -20,8 +29,17 @@ import { warp } from './warp.ts';
 
 export const kernels: readonly Kernel[] = [
   matmul,
+  matmulDirect,
   attention,
+  attentionDirect,
   conv,
+  convDirect,
+  history,
+  avgDown,
+  dupUp,
+  groupMoments,
+  groupMerge,
+  groupNorm,
   norm,
   qkNormRope,
   elementwise,

@@ -89,6 +89,8 @@ export const defineKernel = <const K extends Kernel>(kernel: K): K => kernel;
 /** One use of a kernel: tensors by binding name, shapes and parameter values. */
 export type Dispatch<T> = {
   readonly kernel: Kernel;
+  /** The kernel to take in its place on an adapter that runs on the processor; same bindings and dims. */
+  readonly onProcessor?: Kernel | undefined;
   readonly tensors: Readonly<Record<string, T | undefined>>;
   readonly dims: Dims;
   readonly values?: Values;

@@ -2,6 +2,7 @@
 import type { Activation } from '../../kernels/activation.ts';
 import type { ConvSizes } from '../../kernels/conv.ts';
 import { conv as convKernel, convDims } from '../../kernels/conv.ts';
+import { convDirect } from '../../kernels/conv-direct.ts';
 import { history as historyKernel } from '../../kernels/history.ts';
 import type { Dims } from '../../kernels/kernel.ts';
 import type { Inputs, Node, Op, Tensor } from '../graph.ts';
@@ -25,7 +26,13 @@ export const convOp: Op<ConvInputs, ConvAttrs> = {
     const { x, weight: w, bias, hist, residual } = inputs;
     const tensors = { x, w, hist, bias, residual, y: outputs[0] };
     return [
-      { kernel: convKernel, tensors, dims: attrs.dims, values: { ACTIVATION: attrs.activation } },
+      {
+        kernel: convKernel,
+        onProcessor: convDirect,
+        tensors,
+        dims: attrs.dims,
+        values: { ACTIVATION: attrs.activation },
+      },
     ];
   },
 };

@@ -1,5 +1,6 @@
 /** Matrix product with a weight matrix, and everything that can ride on its last step. */
 import { matmul } from '../../kernels/matmul.ts';
+import { matmulDirect } from '../../kernels/matmul-direct.ts';
 import type { Dtype } from '../../gpu/tensor.ts';
 import { rowsOf } from '../../gpu/tensor.ts';
 import type { Activation } from '../../kernels/activation.ts';
@@ -49,7 +50,15 @@ export const linearOp: Op<LinearInputs, LinearAttrs> = {
       residual: inputs.residual,
       y: outputs[0],
     };
-    return [{ kernel: matmul, tensors, dims, values: { ACTIVATION: attrs.activation } }];
+    return [
+      {
+        kernel: matmul,
+        onProcessor: matmulDirect,
+        tensors,
+        dims,
+        values: { ACTIVATION: attrs.activation },
+      },
+    ];
   },
 };
 

@@ -1,0 +1,82 @@
+// conv-direct: conv for adapters that run on the processor: no workgroup memory, no barrier, no running index.
+//
+//   y[t,h,w,o] = residual[t,h,w,o] + activate(bias[o] + sum_{a,b,e,c} w[o,(a,b,e),c] x[t st + a - front, h sh + b - top, w sw + e - left, c])
+//   Outside of x stands zero; frames before the first come from hist [front, H, W, Cin] when that is bound.
+//   With doubled = 1, x is read as if each pixel stood there twice along rows and columns.
+//
+// Layout   x [T, H, W, Cin]  w [Cout, taps, Cin]  bias [Cout]  residual, y [To, Ho, Wo, Cout]
+// Threads  16 in a workgroup, each 4 pixels x 8 channels of y, written out so that all sums stay in registers.
+//          Pixels are numbered along columns, rows, then frames.
+// Exact    f32 arithmetic.
+// Needs    grid (ceil(Cout / 8), ceil(To Ho Wo / 64), 1).
+// Cost     2 To Ho Wo Cout taps Cin flops. CPU reference: engine/kernels/conv.ts.
+#include "lib/activation.wgsl"
+#include "lib/lanes.wgsl"
+#param HAS_HIST
+#param HAS_BIAS
+#param HAS_RESIDUAL
+
+// Group c of input channels at frame t, row h, column w of the (doubled) input; zero outside.
+fn fetch(t: i32, h: i32, w: i32, c: u32, channels: u32) -> vec4f {
+  let inside = u32(h) < p.H << p.doubled && u32(w) < p.W << p.doubled;
+  let at = (u32(h) >> p.doubled) * p.W + (u32(w) >> p.doubled);
+  if (!inside) { return vec4f(); }
+  if (u32(t) < p.T) { return loadX((u32(t) * p.H * p.W + at) * channels + c); }
+#if HAS_HIST
+  if (t < 0) { return loadHist((u32(t + i32(p.front)) * p.H * p.W + at) * channels + c); }
+#endif
+  return vec4f();
+}
+
+fn put(pixel: u32, column: u32, sum: vec4f) {
+  if (pixel >= p.To * p.Ho * p.Wo || column >= p.Cout) { return; }
+  let at = pixel * ((p.Cout + 3u) / 4u) + column / 4u;
+  var v = sum;
+#if HAS_BIAS
+  v += loadBias(column / 4u);
+#endif
+  v = activate(v);
+#if HAS_RESIDUAL
+  v += loadResidual(at);
+#endif
+  storeY(at, keep(v, column, p.Cout));
+}
+
+@compute @workgroup_size(16)
+fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let tile = wg + p.base;
+  let column0 = tile.x * 8u;
+  let first = (tile.y * 16u + lane) * 4u;
+  let channels = (p.Cin + 3u) / 4u;
+  let groups = p.taps * channels;
+#unroll i 4
+  let pixel$i = first + $iu;
+  let t$i = i32(pixel$i / (p.Wo * p.Ho) * p.st) - i32(p.front);
+  let h$i = i32(pixel$i / p.Wo % p.Ho * p.sh) - i32(p.top);
+  let w$i = i32(pixel$i % p.Wo * p.sw) - i32(p.left);
+  var low$i = vec4f();
+  var high$i = vec4f();
+#end
+#unroll j 8
+  let row$j = min(column0 + $ju, p.Cout - 1u) * groups;
+#end
+  for (var tap = 0u; tap < p.taps; tap++) {
+    let a = i32(tap / (p.kw * p.kh));
+    let b = i32(tap / p.kw % p.kh);
+    let e = i32(tap % p.kw);
+    for (var c = 0u; c < channels; c++) {
+#unroll j 8
+      let b$j = loadW(row$j + tap * channels + c);
+#end
+#unroll i 4
+      let x$i = fetch(t$i + a, h$i + b, w$i + e, c, channels);
+      low$i += vec4f(dot(x$i, b0), dot(x$i, b1), dot(x$i, b2), dot(x$i, b3));
+      high$i += vec4f(dot(x$i, b4), dot(x$i, b5), dot(x$i, b6), dot(x$i, b7));
+#end
+    }
+  }
+#unroll i 4
+  put(pixel$i, column0, low$i);
+  put(pixel$i, column0 + 4u, high$i);
+#end
+}
