@@ -101,6 +101,8 @@ const request: WanRequest = {
   ...{ steps: 3, shift: 3, guidance: 4, seed: 5 },
 };
 
+const black = { width: 32, height: 16, channels: 3, data: new Float32Array(32 * 16 * 3) };
+
 const engineOf = (gpu: Gpu): Engine => ({
   ...{ gpu, pipelines: pipelinesOf(gpu), executor: new Executor(gpu), precision: 'f32' },
 });
@@ -185,14 +187,11 @@ describe.each(testGpus().filter(({ name }) => name === 'lavapipe'))(
     });
 
     it.each([
-      [{ width: 24 }, 'wan/size'],
-      [{ frames: 6 }, 'wan/frames'],
-      [{ prompt: [25, 1] }, 'text/token'],
-      [
-        { image: { width: 32, height: 16, channels: 3, data: new Float32Array(32 * 16 * 3) } },
-        'wan/image',
-      ],
-    ] as const)('refuses %o', async (change, code) => {
+      ['a width that does not fit', { width: 24 }, 'wan/size'],
+      ['frames that do not fit', { frames: 6 }, 'wan/frames'],
+      ['a token outside the vocabulary', { prompt: [25, 1] }, 'text/token'],
+      ['a picture it has no use for', { image: black }, 'wan/image'],
+    ] as const)('refuses %s', async (_, change, code) => {
       await expect(framesOf(await open.gpu(), change)).rejects.toMatchObject({ code });
     });
   },
