@@ -133,10 +133,8 @@ async function denoise(
     meter.enter('denoise', options, total);
     await runSteps(engine.executor, total, () => step, {
       ...signalOf(options),
-      onStep(done) {
-        meter.count(step);
-        meter.advance(done, options);
-      },
+      onProgress: ({ done }) => meter.advance(total * done, options),
+      onStep: () => meter.count(step),
     });
     return await readField(device, state);
   } finally {

@@ -8,7 +8,7 @@ export type MotionStage = 'prepare' | 'encode' | 'denoise' | 'render';
 
 export type MotionProgress = {
   readonly stage: MotionStage;
-  /** Steps or frames done in this stage, and how many there are. */
+  /** Steps or frames done in this stage, parts of a step included, and how many there are. */
   readonly done: number;
   readonly total: number;
 };
