@@ -103,7 +103,8 @@ async function adapterLine(page) {
   const state = await page.evaluate(() => globalThis.zoetrope.inspect());
   if ('code' in state) return '';
   const kind = state.software ? 'the processor (software adapter)' : 'the graphics card';
-  return `Computing on ${kind}: ${state.name}, ${state.f16 ? 'with' : 'without'} f16.`;
+  const advice = state.software ? ' Without --preset this makes a preview.' : '';
+  return `Computing on ${kind}: ${state.name}, ${state.f16 ? 'with' : 'without'} f16.${advice}`;
 }
 
 /**

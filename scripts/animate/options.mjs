@@ -34,7 +34,7 @@ export const HELP = `Animates a picture: npm run animate -- [IMAGE] [OPTION...]
   --prompt TEXT          what should happen; the built-in model reads words of motion only
   -o, --output FILE      the MP4 file to write (default: out/NAME.mp4)
   --model NAME|DIR       a model of this build, or a folder with config.json and model.safetensors
-  --preset NAME          ${PRESETS.join(', ')} (default: standard)
+  --preset NAME          ${PRESETS.join(', ')} (default: standard; preview where there is no graphics card)
   --frames N             ${range('frames')}
   --size WxH             sides ${range('side')}, multiples of 4; the picture is cropped to it
   --steps N              steps of the sampler, ${range('steps')}

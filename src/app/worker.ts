@@ -37,10 +37,12 @@ async function animate(request: Extract<Request, { type: 'animate' }>): Promise<
   const { signal } = abort;
   running.set(id, abort);
   try {
-    const settings = resolveSettings(request.settings);
+    const gpu = await device();
+    // What is quick on a graphics card takes a processor a quarter of an hour.
+    const preset = gpu.info.software ? 'preview' : 'standard';
+    const settings = resolveSettings({ preset, ...request.settings });
     const picture = await decodePicture(request.picture, settings);
     const model = await openModel(request.model, signal);
-    const gpu = await device();
     const { file, codec, report } = await untilStopped(
       gpu,
       abort,

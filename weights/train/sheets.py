@@ -6,6 +6,7 @@ A row a photograph: the frames at 0, 1/3, 2/3 and the end of the clip, and what 
 """
 import argparse
 import json
+import os
 
 import cv2
 import numpy as np
@@ -49,6 +50,7 @@ def main():
         field = torch.from_numpy(fields[f"{name}/{args.motion}"]).float()[None]
         with torch.no_grad():
             lines.append(row(name, picture, field, refiner))
+    os.makedirs(args.out, exist_ok=True)
     width = max(line.shape[1] for line in lines)
     lines = [np.pad(line, ((0, 4), (0, width - line.shape[1]), (0, 0))) for line in lines]
     for i in range(0, len(lines), 8):

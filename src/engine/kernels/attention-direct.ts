@@ -1,10 +1,13 @@
 /** attention-direct: attention without workgroup memory, for adapters that run on the processor; heads up to 64 wide. */
 import wgsl from '../../shaders/attention-direct.wgsl';
 import { attention } from './attention.ts';
+import type { Case } from './kernel.ts';
 import { defineKernel } from './kernel.ts';
 
 /** Widest head whose rows an invocation holds in registers. */
 export const DIRECT_WIDTH = 64;
+
+const isNarrow = ({ dims: { D = 4 } }: Case): boolean => D <= DIRECT_WIDTH;
 
 export const attentionDirect = defineKernel({
   ...attention,
@@ -13,6 +16,6 @@ export const attentionDirect = defineKernel({
   tune: { ROWS: [4, 1] },
   choose: ({ D = 4 }) => ({ D4: D / 4 }),
   grid: ({ Lq = 1, heads = 1 }, { ROWS }) => [Math.ceil(Lq / (16 * Number(ROWS))), heads, 1],
-  cases: attention.cases.filter(({ dims }) => Number(dims['D']) <= DIRECT_WIDTH),
-  bench: attention.bench.filter(({ dims }) => Number(dims['D']) <= DIRECT_WIDTH),
+  cases: attention.cases.filter(isNarrow),
+  bench: attention.bench.filter(isNarrow),
 });

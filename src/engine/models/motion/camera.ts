@@ -128,6 +128,7 @@ const mapPose = (value: (name: (typeof NAMES)[number]) => number): CameraPose =>
   pitch: value('pitch'),
 });
 
+/** Returns a camera whose every movement is `by` times as large. */
 export const scalePose = (pose: CameraPose, by: number): CameraPose =>
   mapPose((name) => pose[name] * by);
 const addPoses = (a: CameraPose, b: CameraPose): CameraPose => mapPose((name) => a[name] + b[name]);
