@@ -10,37 +10,7 @@
 // Exact    f32 arithmetic.
 // Needs    grid (ceil(Cout / 8), ceil(To Ho Wo / 64), 1).
 // Cost     2 To Ho Wo Cout taps Cin flops. CPU reference: engine/kernels/conv.ts.
-#include "lib/activation.wgsl"
-#include "lib/lanes.wgsl"
-#param HAS_HIST
-#param HAS_BIAS
-#param HAS_RESIDUAL
-
-// Group c of input channels at frame t, row h, column w of the (doubled) input; zero outside.
-fn fetch(t: i32, h: i32, w: i32, c: u32, channels: u32) -> vec4f {
-  let inside = u32(h) < p.H << p.doubled && u32(w) < p.W << p.doubled;
-  let at = (u32(h) >> p.doubled) * p.W + (u32(w) >> p.doubled);
-  if (!inside) { return vec4f(); }
-  if (u32(t) < p.T) { return loadX((u32(t) * p.H * p.W + at) * channels + c); }
-#if HAS_HIST
-  if (t < 0) { return loadHist((u32(t + i32(p.front)) * p.H * p.W + at) * channels + c); }
-#endif
-  return vec4f();
-}
-
-fn put(pixel: u32, column: u32, sum: vec4f) {
-  if (pixel >= p.To * p.Ho * p.Wo || column >= p.Cout) { return; }
-  let at = pixel * ((p.Cout + 3u) / 4u) + column / 4u;
-  var v = sum;
-#if HAS_BIAS
-  v += loadBias(column / 4u);
-#endif
-  v = activate(v);
-#if HAS_RESIDUAL
-  v += loadResidual(at);
-#endif
-  storeY(at, keep(v, column, p.Cout));
-}
+#include "lib/conv-ends.wgsl"
 
 @compute @workgroup_size(16)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -69,7 +39,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
       let b$j = loadW(row$j + tap * channels + c);
 #end
 #unroll i 4
-      let x$i = fetch(t$i + a, h$i + b, w$i + e, c, channels);
+      let x$i = vec4f(fetch(t$i + a, h$i + b, w$i + e, c, channels));
       low$i += vec4f(dot(x$i, b0), dot(x$i, b1), dot(x$i, b2), dot(x$i, b3));
       high$i += vec4f(dot(x$i, b4), dot(x$i, b5), dot(x$i, b6), dot(x$i, b7));
 #end

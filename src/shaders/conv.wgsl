@@ -12,13 +12,9 @@
 // Exact    f32 sums; in f16 the 4 STEP products of one pass are summed in f16, passes in f32.
 // Needs    STEP * (pixels + channels of a tile) <= 1024; grid (ceil(Cout / (4 TX RN)), ceil(To Ho Wo / (TY RM)), 1).
 // Cost     2 To Ho Wo Cout taps Cin flops; no padded, doubled or unfolded copy of x. CPU reference: engine/kernels/conv.ts.
-#include "lib/activation.wgsl"
-#include "lib/lanes.wgsl"
+#include "lib/conv-ends.wgsl"
 #param TILE
 #param F16
-#param HAS_HIST
-#param HAS_BIAS
-#param HAS_RESIDUAL
 
 #if TILE == large
 const TX = 16u; const RM = 8u; const RN = 2u; const STEP = 4u; // 128 pixels x 128 channels
@@ -37,18 +33,6 @@ const OUTSIDE = -1000000;
 
 var<workgroup> xs: array<Real4, STEP * ROWS>;
 var<workgroup> ws: array<Real4, 4u * STEP * QUADS>;
-
-// Group c of input channels at frame t, row h, column w of the (doubled) input; zero outside.
-fn fetch(t: i32, h: i32, w: i32, c: u32, channels: u32) -> Real4 {
-  let inside = u32(h) < p.H << p.doubled && u32(w) < p.W << p.doubled;
-  let at = (u32(h) >> p.doubled) * p.W + (u32(w) >> p.doubled);
-  if (!inside) { return Real4(); }
-  if (u32(t) < p.T) { return realX((u32(t) * p.H * p.W + at) * channels + c); }
-#if HAS_HIST
-  if (t < 0) { return realHist((u32(t + i32(p.front)) * p.H * p.W + at) * channels + c); }
-#endif
-  return Real4();
-}
 
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -120,21 +104,8 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
   }
 
   for (var j = 0u; j < RN; j++) {
-    let quad = quad0 + tx + TX * j;
-    if (4u * quad >= p.Cout) { break; }
     for (var i = 0u; i < RM; i++) {
-      let row = row0 + ty + TY * i;
-      if (row >= pixels) { break; }
-      let at = row * ((p.Cout + 3u) / 4u) + quad;
-      var v = sums[i][j];
-#if HAS_BIAS
-      v += loadBias(quad);
-#endif
-      v = activate(v);
-#if HAS_RESIDUAL
-      v += loadResidual(at);
-#endif
-      storeY(at, keep(v, 4u * quad, p.Cout));
+      put(row0 + ty + TY * i, 4u * (quad0 + tx + TX * j), sums[i][j]);
     }
   }
 }

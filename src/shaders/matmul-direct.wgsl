@@ -9,34 +9,7 @@
 // Needs    grid (ceil(N / 128), ceil(M / 8), 1).
 // Cost     2 M N K flops. SwiftShader: 1.5 GFLOP a core-second, matmul 0.3; lavapipe 4.5, matmul 2.2 (f16: 7.9, 2.1).
 // CPU reference: engine/kernels/matmul.ts.
-#include "lib/activation.wgsl"
-#include "lib/lanes.wgsl"
-#param HAS_BIAS
-#param HAS_GATE
-#param HAS_FACTOR
-#param HAS_RESIDUAL
-
-fn put(row: u32, column: u32, sum: vec4f) {
-  if (row >= p.M || column >= p.N) { return; }
-  let nGroups = (p.N + 3u) / 4u;
-  let at = row * nGroups + column / 4u;
-  var v = sum;
-#if HAS_BIAS
-  v += loadBias(column / 4u);
-#endif
-  v = activate(v);
-#if HAS_FACTOR
-  v *= loadFactor(at);
-#endif
-#if HAS_GATE
-  let group = min(row / p.rowsPerGroup, p.gateGroups - 1u);
-  v *= loadGate((group * p.gateParts + p.gatePart) * nGroups + column / 4u);
-#endif
-#if HAS_RESIDUAL
-  v += loadResidual(at);
-#endif
-  storeY(at, keep(v, column, p.N));
-}
+#include "lib/matmul-out.wgsl"
 
 @compute @workgroup_size(16)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane: u32) {

@@ -10,13 +10,8 @@
 // Exact    products of four in the arithmetic type, sums along K in f32.
 // Needs    grid (ceil(N / 64), ceil(M / (16 RM)), 1).
 // Cost     2 M N K flops. CPU reference: engine/kernels/matmul.ts.
-#include "lib/activation.wgsl"
-#include "lib/lanes.wgsl"
+#include "lib/matmul-out.wgsl"
 #param RM
-#param HAS_BIAS
-#param HAS_GATE
-#param HAS_FACTOR
-#param HAS_RESIDUAL
 
 const STEP = 4u; // groups of four along K in one pass
 const ROWS = 16u * RM;
@@ -66,28 +61,7 @@ fn main(
     workgroupBarrier();
   }
 
-  let column = column0 + 4u * local.x;
-  if (column >= p.N) { return; }
-  let nGroups = (p.N + 3u) / 4u;
   for (var i = 0u; i < u32(RM); i++) {
-    let row = row0 + local.y + 16u * i;
-    if (row >= p.M) { break; }
-    let at = row * nGroups + column / 4u;
-    var v = sums[i];
-#if HAS_BIAS
-    v += loadBias(column / 4u);
-#endif
-    v = activate(v);
-#if HAS_FACTOR
-    v *= loadFactor(at);
-#endif
-#if HAS_GATE
-    let group = min(row / p.rowsPerGroup, p.gateGroups - 1u);
-    v *= loadGate((group * p.gateParts + p.gatePart) * nGroups + column / 4u);
-#endif
-#if HAS_RESIDUAL
-    v += loadResidual(at);
-#endif
-    storeY(at, keep(v, column, p.N));
+    put(row0 + local.y + 16u * i, column0 + 4u * local.x, sums[i]);
   }
 }

@@ -66,20 +66,21 @@ const difference = (a: MotionFrame | undefined, b: MotionFrame | undefined): num
 
 describe.each(testGpus())('the built-in model on $name', (open) => {
   it('runs from a picture to frames, the first of which is the picture', async () => {
-    const stages: string[] = [];
+    const steps: { readonly stage: string; readonly done: number; readonly total: number }[] = [];
     const model = await load(await open.gpu());
     const { frames, report } = await run(
       model,
       {},
-      {
-        onProgress: ({ stage, done, total }: { stage: string; done: number; total: number }) =>
-          stages.push(`${stage} ${done}/${total}`),
-      },
+      { onProgress: (step: (typeof steps)[number]) => steps.push(step) },
     );
     expect(frames.map(({ index }) => index)).toEqual([0, 1, 2, 3]);
     expect([...(frames[0]?.data ?? [])]).toEqual([...picture.data]);
     expect(difference(frames[0], frames[3])).toBeGreaterThan(3);
-    expect(stages).toEqual([
+    // Reports inside a step fall where the device's pace puts them: only their order is certain.
+    const denoised = steps.filter(({ stage }) => stage === 'denoise').map(({ done }) => done);
+    expect(denoised).toEqual(denoised.toSorted((a, b) => a - b));
+    const whole = steps.filter(({ done }) => Number.isInteger(done));
+    expect(whole.map(({ stage, done, total }) => `${stage} ${done}/${total}`)).toEqual([
       'prepare 0/1',
       'encode 0/1',
       'denoise 0/2',
