@@ -8,18 +8,39 @@
 // Layout   x, y [rows, C]  weight, bias [C]  modulation [groups, parts, C]
 // Threads  a team of TEAM lanes for each row, 64 / TEAM rows in a workgroup; lanes stride over groups of four columns.
 // Exact    f32 throughout; variance in a second pass over x (E[x^2] - E[x]^2 cancels when |mean| is large).
-// Needs    TEAM a power of two <= 64; grid (ceil(rows / (64 / TEAM)), 1, 1) folded by the recorder when long.
+// Needs    TEAM a power of two <= 64; SUBGROUPS only with TEAM = 64; grid (ceil(rows / (64 / TEAM)), 1, 1) folded by the recorder when long.
 // Cost     reads x two or three times (caches hold a row), writes y once. CPU reference: engine/kernels/norm.ts.
 #include "lib/activation.wgsl"
 #include "lib/lanes.wgsl"
 #param KIND
 #param TEAM
+#param SUBGROUPS
 #param HAS_WEIGHT
 #param HAS_BIAS
 #param HAS_MODULATION
 
+#if SUBGROUPS
+enable subgroups;
+#endif
+
 var<workgroup> partial: array<f32, 64>;
 
+#if SUBGROUPS
+var<private> subgroupIndex: u32;
+var<private> subgroupCount: u32;
+var<private> subgroupLane: u32;
+
+// Sum of `mine` over the workgroup, which is one team: each subgroup by itself, then the subgroups in order.
+fn teamSum(lane: u32, mine: f32) -> f32 {
+  let sum = subgroupAdd(mine);
+  if (subgroupLane == 0u) { partial[subgroupIndex] = sum; }
+  workgroupBarrier();
+  var total = 0.0;
+  for (var i = 0u; i < subgroupCount; i++) { total += partial[i]; }
+  workgroupBarrier();
+  return total;
+}
+#else
 // Sum of `mine` over the TEAM lanes of a row; every lane of the team gets it.
 fn teamSum(lane: u32, mine: f32) -> f32 {
   partial[lane] = mine;
@@ -32,9 +53,23 @@ fn teamSum(lane: u32, mine: f32) -> f32 {
   workgroupBarrier();
   return total;
 }
+#endif
 
 @compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane: u32) {
+fn main(
+  @builtin(workgroup_id) wg: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+#if SUBGROUPS
+  @builtin(subgroup_id) index: u32,
+  @builtin(num_subgroups) count: u32,
+  @builtin(subgroup_invocation_id) own_lane: u32,
+#endif
+) {
+#if SUBGROUPS
+  subgroupIndex = index;
+  subgroupCount = count;
+  subgroupLane = own_lane;
+#endif
   let row = (wg.x + p.base.x) * (64u / TEAM) + lane / TEAM;
   let groups = (p.C + 3u) / 4u;
   let first = min(row, p.rows - 1u) * groups;

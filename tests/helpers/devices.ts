@@ -3,6 +3,7 @@ import { afterAll } from 'vitest';
 import type { Gpu } from '../../src/engine/gpu/device.ts';
 import { openDevice } from '../../src/engine/gpu/device.ts';
 import { adapters, openGpu } from './gpu.ts';
+import type { AdapterName } from './gpu.ts';
 
 const opened = new Map<string, Promise<Gpu>>();
 
@@ -12,7 +13,7 @@ afterAll(async () => {
 });
 
 /** Returns every adapter of this test run, with a function that opens its device on first use. */
-export function testGpus(): { readonly name: string; gpu(): Promise<Gpu> }[] {
+export function testGpus(): { readonly name: AdapterName; gpu(): Promise<Gpu> }[] {
   return adapters.map(({ name }) => ({
     name,
     gpu: () => {

@@ -25,7 +25,8 @@ export function sweepKernel(kernel: Kernel): void {
         async (_, test) => {
           const gpu = await open.gpu();
           for (const tier of tiersOf(gpu.caps)) {
-            for (const tune of tunings(kernel)) await checkCase(gpu, kernel, test, tier, tune);
+            for (const tune of tunings(kernel, gpu.caps))
+              await checkCase(gpu, kernel, test, tier, tune);
           }
         },
       );

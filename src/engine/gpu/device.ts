@@ -1,11 +1,12 @@
 /** Opens a GPU device: asks for the features and limits that are there, and proves by numbers what it will rely on. */
 import { EngineError } from './errors.ts';
-import { halfArithmeticWorks } from './self-test.ts';
+import { halfArithmeticWorks, subgroupsWork } from './self-test.ts';
 
 /** What the device can do, as found out when it was opened. */
 export type Capabilities = {
   /** `shader-f16` is there and its self-test gave the right numbers. */
   readonly f16: boolean;
+  /** Subgroups are there, with their numbers, and the self-test gave the right sums. */
   readonly subgroups: boolean;
   readonly subgroupMinSize: number;
   readonly subgroupMaxSize: number;
@@ -111,7 +112,7 @@ async function capabilities(device: GPUDevice, adapter: GPUAdapter): Promise<Cap
   const { limits } = device;
   return {
     f16: device.features.has('shader-f16') && (await halfArithmeticWorks(device)),
-    subgroups: device.features.has('subgroups'),
+    subgroups: device.features.has('subgroups') && (await subgroupsWork(device)),
     subgroupMinSize: info.subgroupMinSize ?? 4,
     subgroupMaxSize: info.subgroupMaxSize ?? 128,
     timestamps: device.features.has('timestamp-query'),

@@ -20,13 +20,14 @@ export function tiersOf(caps: Capabilities): Tier[] {
   return caps.f16 ? [...tiers, { name: 'f16', storage: 'f16', arithmetic: 'f16' }] : tiers;
 }
 
-/** Returns all combinations of the tunable values. */
-export function tunings(kernel: Kernel): Values[] {
-  return Object.entries(kernel.tune).reduce<Values[]>(
-    (all, [name, choices]) =>
-      all.flatMap((values) => choices.map((choice) => ({ ...values, [name]: choice }))),
+/** Returns all combinations of the tunable values that a device can run. */
+export function tunings(kernel: Kernel, caps: Capabilities): Values[] {
+  const all = Object.entries(kernel.tune).reduce<Values[]>(
+    (found, [name, choices]) =>
+      found.flatMap((values) => choices.map((choice) => ({ ...values, [name]: choice }))),
     [{}],
   );
+  return all.filter((values) => kernel.suits?.(values, caps) ?? true);
 }
 
 /** Returns a value in -1..1 that looks random and depends on `name` and `i` alone. */

@@ -69,6 +69,8 @@ export type Kernel = {
   readonly uniforms: Readonly<Record<string, UniformType>>;
   /** Alternatives for each tunable `#param`; the first is the default. All of them are tested. */
   readonly tune: Readonly<Record<string, readonly (number | boolean | string)[]>>;
+  /** Whether a combination of tuned values can run on a device; absent = all can. */
+  readonly suits?: (values: Values, caps: Capabilities) => boolean;
   /** Values chosen from the shape and the device; override the defaults of `tune`. */
   readonly choose?: (dims: Dims, caps: Capabilities) => Values;
   readonly grid: (dims: Dims, values: Values) => Grid;

@@ -27,8 +27,12 @@ export const norm = defineKernel({
     scalePart: 'u32',
     rowsPerGroup: 'u32',
   },
-  tune: { TEAM: [64, 16, 4, 1] },
-  choose: ({ C = 1 }) => ({ TEAM: C <= 32 ? 4 : C <= 256 ? 16 : 64 }),
+  tune: { TEAM: [64, 16, 4, 1], SUBGROUPS: [false, true] },
+  suits: ({ TEAM, SUBGROUPS }, { subgroups }) => !SUBGROUPS || (TEAM === 64 && subgroups),
+  choose: ({ C = 1 }, { subgroups }) => ({
+    TEAM: C <= 32 ? 4 : C <= 256 ? 16 : 64,
+    SUBGROUPS: C > 256 && subgroups,
+  }),
   grid: ({ rows = 1 }, { TEAM }) => [Math.ceil(rows / (64 / Number(TEAM))), 1, 1],
   cost: ({ rows = 1, C = 1 }) => ({ flops: 10 * rows * C, bytes: 4 * rows * C }),
   shapes: ({ rows = 1, C = 1, groups = 1, parts = 1 }) => ({
