@@ -169,6 +169,9 @@ function uploadConstant(
   return buffer;
 }
 
+/** Work of one dispatch on a processor: a tenth of a second on two cores. Graphics cards need no cut at these sizes. */
+const PROCESSOR_FLOPS = 2e8;
+
 /** The dispatch with the kernel that suits the adapter. */
 const onAdapter = (dispatch: Dispatch<Tensor>, software: boolean): Dispatch<Tensor> =>
   software && dispatch.onProcessor ? { ...dispatch, kernel: dispatch.onProcessor } : dispatch;
@@ -189,7 +192,8 @@ async function compileCalls(graph: Graph, context: RecordContext): Promise<Call[
       const compiled = await context.pipelines.get({ kernel, bound, arithmetic, values });
       const grids = splitGrid(kernel.grid(dims, values), kernel.cost(dims).flops, {
         maxPerDimension: device.limits.maxComputeWorkgroupsPerDimension,
-        maxFlops: context.maxDispatchFlops ?? Infinity,
+        maxFlops:
+          context.maxDispatchFlops ?? (context.gpu.info.software ? PROCESSOR_FLOPS : Infinity),
       });
       return { label: `${node.scope}/${kernel.name}`, dispatch, values, compiled, grids };
     }),
