@@ -13,9 +13,6 @@ import { PipelineCache } from '../../src/engine/kernels/pipelines.ts';
 import { splitGrid } from '../../src/engine/graph/split.ts';
 import { testGpus } from './devices.ts';
 
-export { caseInputs, compare, seeded, tiersOf, tunings } from '../../src/engine/kernels/case.ts';
-export type { Tier } from '../../src/engine/kernels/case.ts';
-
 /** Declares the sweep of `kernel` on every test adapter. */
 export function sweepKernel(kernel: Kernel): void {
   for (const open of testGpus()) {

@@ -5,7 +5,7 @@ import { groupNorm } from '../../src/engine/graph/ops/group-norm.ts';
 import { fuse } from '../../src/engine/graph/passes/fuse.ts';
 import { testGpus } from '../helpers/devices.ts';
 import { given, runGraph } from '../helpers/graph.ts';
-import { compare, seeded } from '../helpers/kernel.ts';
+import { compare, seeded } from '../../src/engine/kernels/case.ts';
 
 const [T, H, W, C, G] = [2, 9, 15, 30, 3];
 const P = H * W;

@@ -14,7 +14,7 @@ import { record } from '../../src/engine/graph/record.ts';
 import { Executor } from '../../src/engine/graph/replay.ts';
 import { testGpus } from '../helpers/devices.ts';
 import { given, pipelinesOf } from '../helpers/graph.ts';
-import { seeded } from '../helpers/kernel.ts';
+import { seeded } from '../../src/engine/kernels/case.ts';
 
 const values = (name: string, length: number): Float32Array =>
   Float32Array.from({ length }, (_, i) => seeded(name, i));

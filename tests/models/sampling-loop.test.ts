@@ -14,7 +14,7 @@ import { runOnCpu, samplerFor } from '../../src/engine/sampling/sampler.ts';
 import { SamplerState } from '../../src/engine/sampling/state.ts';
 import { testGpus } from '../helpers/devices.ts';
 import { pipelinesOf } from '../helpers/graph.ts';
-import { seeded } from '../helpers/kernel.ts';
+import { seeded } from '../../src/engine/kernels/case.ts';
 
 const SHAPE = [3, 5, 6];
 const noise = Float32Array.from({ length: 90 }, (_, i) => seeded('noise', i));

@@ -19,7 +19,7 @@ import type { WeightSource } from '../../src/engine/weights/upload.ts';
 import { WeightSet } from '../../src/engine/weights/upload.ts';
 import { testGpus } from '../helpers/devices.ts';
 import { given, pipelinesOf, runGraph } from '../helpers/graph.ts';
-import { seeded } from '../helpers/kernel.ts';
+import { seeded } from '../../src/engine/kernels/case.ts';
 
 const config = parseWanConfig({
   patch_size: [1, 2, 2],

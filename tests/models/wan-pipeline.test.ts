@@ -26,7 +26,7 @@ import { writeSafetensors } from '../../src/engine/weights/safetensors-writer.ts
 import { WeightStore } from '../../src/engine/weights/weight-store.ts';
 import { testGpus } from '../helpers/devices.ts';
 import { pipelinesOf } from '../helpers/graph.ts';
-import { seeded } from '../helpers/kernel.ts';
+import { seeded } from '../../src/engine/kernels/case.ts';
 
 const latents = Array.from({ length: 16 }, () => 0);
 const configs: Readonly<Record<'transformer' | 'vae' | 'text_encoder', Config>> = {

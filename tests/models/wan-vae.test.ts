@@ -16,7 +16,7 @@ import { Scope } from '../../src/engine/nn/module.ts';
 import type { WeightSource } from '../../src/engine/weights/upload.ts';
 import { testGpus } from '../helpers/devices.ts';
 import { pipelinesOf } from '../helpers/graph.ts';
-import { seeded } from '../helpers/kernel.ts';
+import { seeded } from '../../src/engine/kernels/case.ts';
 
 const base = {
   base_dim: 4,

@@ -8,11 +8,7 @@ export type Capabilities = {
   readonly f16: boolean;
   /** Subgroups are there, with their numbers, and the self-test gave the right sums. */
   readonly subgroups: boolean;
-  readonly subgroupMinSize: number;
-  readonly subgroupMaxSize: number;
   readonly timestamps: boolean;
-  readonly workgroupBytes: number;
-  readonly workgroupInvocations: number;
   readonly maxBindingBytes: number;
   readonly maxBufferBytes: number;
 };
@@ -93,7 +89,7 @@ export async function openDevice(options: OpenOptions): Promise<Gpu> {
       { cause },
     );
   }
-  const caps = await capabilities(device, adapter);
+  const caps = await capabilities(device);
   const { vendor, architecture, device: name, description } = adapter.info;
   const software =
     adapter.info.isFallbackAdapter === true ||
@@ -107,17 +103,12 @@ export async function openDevice(options: OpenOptions): Promise<Gpu> {
   };
 }
 
-async function capabilities(device: GPUDevice, adapter: GPUAdapter): Promise<Capabilities> {
-  const info: { subgroupMinSize?: number; subgroupMaxSize?: number } = adapter.info;
+async function capabilities(device: GPUDevice): Promise<Capabilities> {
   const { limits } = device;
   return {
     f16: device.features.has('shader-f16') && (await halfArithmeticWorks(device)),
     subgroups: device.features.has('subgroups') && (await subgroupsWork(device)),
-    subgroupMinSize: info.subgroupMinSize ?? 4,
-    subgroupMaxSize: info.subgroupMaxSize ?? 128,
     timestamps: device.features.has('timestamp-query'),
-    workgroupBytes: limits.maxComputeWorkgroupStorageSize,
-    workgroupInvocations: limits.maxComputeInvocationsPerWorkgroup,
     maxBindingBytes: limits.maxStorageBufferBindingSize,
     maxBufferBytes: limits.maxBufferSize,
   };
