@@ -16,6 +16,7 @@ export type {
 export type { ProgressEvent } from './progress.ts';
 export { outputSize, PRESETS, resolveSettings } from './settings.ts';
 export type { PrecisionChoice, Preset, Settings } from './settings.ts';
-export { blobSource, bytesSource, urlSource } from './weights/byte-source.ts';
+export { blobSource, bytesSource } from './weights/byte-source.ts';
 export type { ByteSource } from './weights/byte-source.ts';
+export { urlSource } from './weights/remote-file.ts';
 export { CAMERA_WORDS } from './wishes.ts';

@@ -2,7 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { blobSource, bytesSource, urlSource } from '../../src/engine/weights/byte-source.ts';
+import { blobSource, bytesSource } from '../../src/engine/weights/byte-source.ts';
+import { urlSource } from '../../src/engine/weights/remote-file.ts';
 import { fileSource } from '../../src/engine/weights/node-source.ts';
 import { openSafetensors, readF32, readTensor } from '../../src/engine/weights/safetensors.ts';
 import { writeSafetensors } from '../../src/engine/weights/safetensors-writer.ts';
@@ -274,13 +275,13 @@ describe('byte sources', () => {
   it('refuse an error page, a broken connection and a file that changes', async () => {
     const page = async () => new Response('not here', { status: 404 });
     await expect(urlSource('http://host/w', { fetch: page })).rejects.toMatchObject({
-      code: 'weights/http',
+      code: 'weights/not-found',
       have: 404,
     });
 
     const short = async () =>
       new Response('abc', { status: 206, headers: { 'content-range': 'bytes 0-9/10' } });
-    await expect(urlSource('http://host/w', { fetch: short })).rejects.toMatchObject({
+    await expect(urlSource('http://host/w', { fetch: short, waitsMs: [1] })).rejects.toMatchObject({
       code: 'weights/read',
     });
 
