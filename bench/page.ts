@@ -41,7 +41,7 @@ globalThis.bench = {
   async open(seconds) {
     const gpu = await openDevice({ gpu: navigator.gpu }).catch(() => undefined);
     if (!gpu) return undefined;
-    opened = { gpu, pipelines: new PipelineCache(gpu) };
+    opened = { gpu, pipelines: new PipelineCache(gpu.device) };
     const copyGigabytes = await copyBandwidth(gpu, seconds);
     if (gpu.info.software) speed = { gflops: copyGigabytes, gigabytes: copyGigabytes };
     return { ...gpu.info, capabilities: gpu.caps, copyGigabytes };

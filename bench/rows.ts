@@ -1,12 +1,13 @@
 /** The bench rows of all kernels: checked against the CPU reference first, then timed. */
 import type { Gpu } from '../src/engine/gpu/device.ts';
 import { readTensor } from '../src/engine/gpu/tensor.ts';
-import { caseInputs, compare, tiersOf } from '../src/engine/kernels/case.ts';
+import { caseInputs, caseSituation, compare, tiersOf } from '../src/engine/kernels/case.ts';
 import type { Tier } from '../src/engine/kernels/case.ts';
 import { kernels } from '../src/engine/kernels/index.ts';
 import type { Case, Kernel, Values } from '../src/engine/kernels/kernel.ts';
 import { resolveValues } from '../src/engine/kernels/kernel.ts';
 import type { PipelineCache } from '../src/engine/kernels/pipelines.ts';
+import { suits } from '../src/engine/kernels/select.ts';
 import { prepareCall } from './kernel-call.ts';
 import { timeWork } from './timing.ts';
 
@@ -25,9 +26,14 @@ export type Measured = Speed & {
 const LONGEST_CALL_MS = 4000;
 
 /** Returns the rows that the device can run. */
-export const rowsFor = (gpu: Gpu): Row[] =>
+export const rowsFor = ({ caps }: Gpu): Row[] =>
   kernels.flatMap((kernel) =>
-    kernel.bench.flatMap((test) => tiersOf(gpu.caps).map((tier) => ({ kernel, test, tier }))),
+    kernel.bench
+      .flatMap((test) => tiersOf(caps).map((tier) => ({ kernel, test, tier })))
+      .filter(({ test, tier }) => {
+        const situation = caseSituation(kernel, test, tier, caps);
+        return suits(kernel, resolveValues(kernel, situation, test.values), situation);
+      }),
   );
 
 /** Bytes that a call moves: the descriptor counts two a value, as stored in f16. */
@@ -54,7 +60,7 @@ export async function measureRow(
   if (expected > LONGEST_CALL_MS) {
     return { leftOut: `one call would take about ${Math.round(expected / 1000)} s here` };
   }
-  const values = resolveValues(kernel, test.dims, gpu.caps, test.values);
+  const values = resolveValues(kernel, caseSituation(kernel, test, tier, gpu.caps), test.values);
   const tuning = Object.fromEntries(
     Object.keys(kernel.tune).map((name) => [name, values[name] ?? 0]),
   );
@@ -77,7 +83,10 @@ async function checkCases(
   tuning: Values,
 ): Promise<void> {
   for (const test of kernel.cases) {
-    const values = resolveValues(kernel, test.dims, gpu.caps, { ...tuning, ...test.values });
+    const values = resolveValues(kernel, caseSituation(kernel, test, tier, gpu.caps), {
+      ...tuning,
+      ...test.values,
+    });
     const inputs = caseInputs(kernel, test, tier);
     const call = await prepareCall({ gpu, pipelines, kernel, test, tier, values, inputs });
     const encoder = gpu.device.createCommandEncoder();

@@ -32,7 +32,7 @@ async function main(args: readonly string[]): Promise<number> {
 
 async function verify(gpu: Gpu, folders: readonly string[], options: Options): Promise<number> {
   const { precision, blocks, only, except } = options;
-  const shared = { gpu, pipelines: new PipelineCache(gpu), executor: new Executor(gpu) };
+  const shared = { gpu, pipelines: new PipelineCache(gpu.device), executor: new Executor(gpu) };
   const counts = { passed: 0, failed: 0 };
   for (const folder of folders) {
     const name = basename(folder);

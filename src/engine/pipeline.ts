@@ -163,7 +163,7 @@ const caches = new WeakMap<Gpu, PipelineCache>();
 
 /** Compiled pipelines live as long as their device, so that a second run starts at once. */
 function pipelinesOf(gpu: Gpu): PipelineCache {
-  const cache = caches.get(gpu) ?? new PipelineCache(gpu);
+  const cache = caches.get(gpu) ?? new PipelineCache(gpu.device);
   caches.set(gpu, cache);
   return cache;
 }

@@ -13,7 +13,7 @@ const caches = new WeakMap<Gpu, PipelineCache>();
 
 /** The pipelines of a device, kept for the whole test file. */
 export function pipelinesOf(gpu: Gpu): PipelineCache {
-  const cache = caches.get(gpu) ?? new PipelineCache(gpu);
+  const cache = caches.get(gpu) ?? new PipelineCache(gpu.device);
   caches.set(gpu, cache);
   return cache;
 }

@@ -1,13 +1,21 @@
 /** Opens a GPU device: asks for the features and limits that are there, and proves by numbers what it will rely on. */
 import { EngineError } from './errors.ts';
 import { halfArithmeticWorks, subgroupsWork } from './self-test.ts';
+import type { MatrixConfig } from './subgroup-matrix.ts';
+import { listedMatrices, MATRIX_FEATURES, matrixWorks } from './subgroup-matrix.ts';
 
 /** What the device can do, as found out when it was opened. */
 export type Capabilities = {
+  /** The adapter runs on the processor. */
+  readonly software: boolean;
   /** `shader-f16` is there and its self-test gave the right numbers. */
   readonly f16: boolean;
   /** Subgroups are there, with their numbers, and the self-test gave the right sums. */
   readonly subgroups: boolean;
+  /** Lanes of a subgroup, fewest and most; 1 and 1 without subgroups. */
+  readonly subgroupSize: { readonly min: number; readonly max: number };
+  /** Kinds of matrix product that subgroups make; each gave the right numbers when the device was opened. */
+  readonly subgroupMatrix: readonly MatrixConfig[];
   readonly timestamps: boolean;
   readonly maxBindingBytes: number;
   readonly maxBufferBytes: number;
@@ -35,14 +43,16 @@ export type OpenOptions = {
   /** The API entry: `navigator.gpu` in a page or worker, Dawn's object in Node. */
   readonly gpu: GPU | undefined;
   /** Leave features out on purpose: tests and the bench compare tiers on one device. */
-  readonly without?: readonly ('shader-f16' | 'subgroups' | 'timestamp-query')[];
+  readonly without?: readonly (
+    'shader-f16' | 'subgroups' | 'subgroup-matrix' | 'timestamp-query'
+  )[];
 };
 
 const WANTED: readonly string[] = [
   'shader-f16',
   'subgroups',
   'timestamp-query',
-  'chromium-experimental-subgroup-matrix',
+  ...MATRIX_FEATURES,
 ];
 
 /** Limits that the engine plans with; each is requested at the adapter's own value, never assumed. */
@@ -73,7 +83,8 @@ export async function openDevice(options: OpenOptions): Promise<Gpu> {
       'adapter — none offered, needs a usable GPU — check that hardware acceleration is on',
     );
   }
-  const without: readonly string[] = options.without ?? [];
+  const left: readonly string[] = options.without ?? [];
+  const without = left.includes('subgroup-matrix') ? [...left, ...MATRIX_FEATURES] : left;
   const features = WANTED.filter((name) => adapter.features.has(name) && !without.includes(name));
   const requiredLimits = Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]]));
   let device: GPUDevice;
@@ -89,11 +100,11 @@ export async function openDevice(options: OpenOptions): Promise<Gpu> {
       { cause },
     );
   }
-  const caps = await capabilities(device);
   const { vendor, architecture, device: name, description } = adapter.info;
   const software =
     adapter.info.isFallbackAdapter === true ||
     /swiftshader|llvmpipe|lavapipe/i.test(`${name} ${description} ${architecture}`);
+  const caps = await capabilities(device, adapter.info, software);
   return {
     device,
     caps,
@@ -103,13 +114,37 @@ export async function openDevice(options: OpenOptions): Promise<Gpu> {
   };
 }
 
-async function capabilities(device: GPUDevice): Promise<Capabilities> {
+async function capabilities(
+  device: GPUDevice,
+  info: GPUAdapterInfo,
+  software: boolean,
+): Promise<Capabilities> {
   const { limits } = device;
+  const f16 = device.features.has('shader-f16') && (await halfArithmeticWorks(device));
+  const subgroups = device.features.has('subgroups') && (await subgroupsWork(device));
+  const { subgroupMinSize: min = 1, subgroupMaxSize: max = 1 } = info;
   return {
-    f16: device.features.has('shader-f16') && (await halfArithmeticWorks(device)),
-    subgroups: device.features.has('subgroups') && (await subgroupsWork(device)),
+    software,
+    f16,
+    subgroups,
+    subgroupSize: subgroups ? { min, max } : { min: 1, max: 1 },
+    subgroupMatrix: subgroups ? await workingMatrices(device, info, f16) : [],
     timestamps: device.features.has('timestamp-query'),
     maxBindingBytes: limits.maxStorageBufferBindingSize,
     maxBufferBytes: limits.maxBufferSize,
   };
+}
+
+async function workingMatrices(
+  device: GPUDevice,
+  info: GPUAdapterInfo,
+  f16: boolean,
+): Promise<MatrixConfig[]> {
+  if (!MATRIX_FEATURES.some((name) => (device.features as ReadonlySet<string>).has(name)))
+    return [];
+  const listed = listedMatrices(info).filter(({ component }) => f16 || component !== 'f16');
+  const works = await Promise.all(
+    listed.map((config) => matrixWorks(device, config, info.subgroupMaxSize ?? 32)),
+  );
+  return listed.filter((_, i) => works[i]);
 }

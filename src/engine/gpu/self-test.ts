@@ -1,6 +1,5 @@
 /** Runs half-precision and subgroup arithmetic on the device and compares it with numbers that are exact. */
-
-import { GPUUsage } from './usage.ts';
+import { runShader } from './run-shader.ts';
 
 const HALVES = `enable f16;
 @group(0) @binding(0) var<storage, read_write> y: array<u32>;
@@ -31,7 +30,7 @@ fn main(
 
 /** Resolves to whether 64 lanes of f16 dot product and fma came out right; compile errors count as wrong. */
 export async function halfArithmeticWorks(device: GPUDevice): Promise<boolean> {
-  const got = await runLanes(device, 'self-test/f16', HALVES);
+  const got = await runShader(device, 'self-test/f16', HALVES, 64);
   return (
     got?.every((word, i) => word === packHalves(2 * i + 0.5 * i + 2.5, 0.125 * i - 2)) ?? false
   );
@@ -40,44 +39,8 @@ export async function halfArithmeticWorks(device: GPUDevice): Promise<boolean> {
 /** Resolves to whether subgroups of a workgroup of 64 add up to the sum of all lanes; compile errors count as wrong. */
 export async function subgroupsWork(device: GPUDevice): Promise<boolean> {
   const squares = (63 * 64 * 127) / 6;
-  const got = await runLanes(device, 'self-test/subgroups', SUBGROUPS);
+  const got = await runShader(device, 'self-test/subgroups', SUBGROUPS, 64);
   return got?.every((word, i) => word === squares + i) ?? false;
-}
-
-/** Resolves to what 64 lanes wrote, one word each; undefined when the shader is refused. */
-async function runLanes(
-  device: GPUDevice,
-  label: string,
-  code: string,
-): Promise<Uint32Array | undefined> {
-  device.pushErrorScope('validation');
-  const module = device.createShaderModule({ label, code });
-  const pipeline = device.createComputePipeline({ label, layout: 'auto', compute: { module } });
-  const out = device.createBuffer({
-    label: `${label}/y`,
-    size: 256,
-    usage: GPUUsage.storage | GPUUsage.copySrc,
-  });
-  const read = device.createBuffer({
-    label: `${label}/read`,
-    size: 256,
-    usage: GPUUsage.mapRead | GPUUsage.copyDst,
-  });
-  const encoder = device.createCommandEncoder({ label });
-  const pass = encoder.beginComputePass();
-  pass.setPipeline(pipeline);
-  const entries = [{ binding: 0, resource: { buffer: out } }];
-  pass.setBindGroup(0, device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries }));
-  pass.dispatchWorkgroups(1);
-  pass.end();
-  encoder.copyBufferToBuffer(out, 0, read, 0, 256);
-  device.queue.submit([encoder.finish()]);
-  if (await device.popErrorScope()) return undefined;
-  await read.mapAsync(1);
-  const got = new Uint32Array(read.getMappedRange().slice(0));
-  read.destroy();
-  out.destroy();
-  return got;
 }
 
 /** Bits of two halves, for values that f16 holds exactly (multiples of 1/8 below 256). */

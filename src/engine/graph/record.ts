@@ -7,10 +7,10 @@ import { EngineError } from '../gpu/errors.ts';
 import type { DeviceTensor } from '../gpu/tensor.ts';
 import { bytesOf, packTensor } from '../gpu/tensor.ts';
 import { GPUUsage } from '../gpu/usage.ts';
-import { boundTensors, uniformBytes, writeUniforms } from '../kernels/declare.ts';
-import type { Dispatch, Grid, Kernel, Values } from '../kernels/kernel.ts';
-import { resolveValues } from '../kernels/kernel.ts';
+import { uniformBytes, writeUniforms } from '../kernels/declare.ts';
+import type { Dispatch, Grid, Kernel } from '../kernels/kernel.ts';
 import type { Compiled, PipelineCache } from '../kernels/pipelines.ts';
+import { selectVariant, situationOf } from '../kernels/select.ts';
 import type { Graph, Tensor } from './graph.ts';
 import { rootOf } from './graph.ts';
 import { planMemory } from './plan.ts';
@@ -38,7 +38,7 @@ export type RecordContext = {
 type Call = {
   readonly label: string;
   readonly dispatch: Dispatch<Tensor>;
-  readonly values: Values;
+  readonly kernel: Kernel;
   readonly compiled: Compiled;
   readonly grids: readonly { base: Grid; grid: Grid }[];
 };
@@ -172,30 +172,20 @@ function uploadConstant(
 /** Work of one dispatch on a processor: a tenth of a second on two cores. Graphics cards need no cut at these sizes. */
 const PROCESSOR_FLOPS = 2e8;
 
-/** The dispatch with the kernel that suits the adapter. */
-const onAdapter = (dispatch: Dispatch<Tensor>, software: boolean): Dispatch<Tensor> =>
-  software && dispatch.onProcessor ? { ...dispatch, kernel: dispatch.onProcessor } : dispatch;
-
 async function compileCalls(graph: Graph, context: RecordContext): Promise<Call[]> {
   const { caps, device } = context.gpu;
   const pending = graph.nodes.flatMap((node) =>
-    node.op.lower(node).map(async (lowered): Promise<Call> => {
-      const dispatch = onAdapter(lowered, context.gpu.info.software);
-      const { kernel, dims } = dispatch;
-      const values = resolveValues(kernel, dims, caps, dispatch.values);
-      const dtypes = Object.fromEntries(
-        Object.entries(dispatch.tensors).map(([name, tensor]) => [name, tensor?.dtype]),
-      );
-      const bound = boundTensors(kernel, dtypes);
-      const arithmetic =
-        caps.f16 && graph.precision === 'f16' && bound[0]?.dtype === 'f16' ? 'f16' : 'f32';
-      const compiled = await context.pipelines.get({ kernel, bound, arithmetic, values });
+    node.op.lower(node).map(async (dispatch): Promise<Call> => {
+      const { dims } = dispatch;
+      const situation = situationOf(dispatch, caps, graph.precision === 'f16');
+      const variant = selectVariant(dispatch, situation);
+      const { kernel, values } = variant;
+      const compiled = await context.pipelines.get(variant);
       const grids = splitGrid(kernel.grid(dims, values), kernel.cost(dims).flops, {
         maxPerDimension: device.limits.maxComputeWorkgroupsPerDimension,
-        maxFlops:
-          context.maxDispatchFlops ?? (context.gpu.info.software ? PROCESSOR_FLOPS : Infinity),
+        maxFlops: context.maxDispatchFlops ?? (caps.software ? PROCESSOR_FLOPS : Infinity),
       });
-      return { label: `${node.scope}/${kernel.name}`, dispatch, values, compiled, grids };
+      return { label: `${node.scope}/${kernel.name}`, dispatch, kernel, compiled, grids };
     }),
   );
   return Promise.all(pending);
@@ -210,10 +200,7 @@ function bindCalls(
 ): RecordedDispatch[] {
   const align = Math.max(256, device.limits.minUniformBufferOffsetAlignment);
   const stride = (kernel: Kernel) => Math.ceil(uniformBytes(kernel) / align) * align;
-  const total = calls.reduce(
-    (sum, call) => sum + stride(call.dispatch.kernel) * call.grids.length,
-    0,
-  );
+  const total = calls.reduce((sum, call) => sum + stride(call.kernel) * call.grids.length, 0);
   const uniforms = own(
     owned,
     device,
@@ -223,9 +210,9 @@ function bindCalls(
   );
   const bytes = new DataView(new ArrayBuffer(Math.max(256, total)));
   let at = 0;
-  const recorded = calls.flatMap(({ label, dispatch, compiled, grids }) =>
+  const recorded = calls.flatMap(({ label, dispatch, kernel, compiled, grids }) =>
     grids.map(({ base, grid }): RecordedDispatch => {
-      const { kernel, dims } = dispatch;
+      const { dims } = dispatch;
       writeUniforms(bytes, at, kernel, dims, base);
       const resources: GPUBindingResource[] = Object.keys(kernel.tensors).flatMap((name) => {
         const tensor = dispatch.tensors[name];

@@ -5,7 +5,7 @@ import type { Case } from './kernel.ts';
 import { defineKernel } from './kernel.ts';
 
 /** Widest head whose rows an invocation holds in registers. */
-export const DIRECT_WIDTH = 64;
+const DIRECT_WIDTH = 64;
 
 const isNarrow = ({ dims: { D = 4 } }: Case): boolean => D <= DIRECT_WIDTH;
 
@@ -14,6 +14,7 @@ export const attentionDirect = defineKernel({
   name: 'attention-direct',
   wgsl,
   tune: { ROWS: [4, 1] },
+  suits: (_, { caps, dims: { D = 4 } }) => caps.software && D <= DIRECT_WIDTH,
   choose: ({ D = 4 }) => ({ D4: D / 4 }),
   grid: ({ Lq = 1, heads = 1 }, { ROWS }) => [Math.ceil(Lq / (16 * Number(ROWS))), heads, 1],
   cases: attention.cases.filter(isNarrow),

@@ -2,8 +2,9 @@
 import type { Capabilities } from '../gpu/device.ts';
 import { packTensor, sizeOf, unpackTensor } from '../gpu/tensor.ts';
 import type { Dtype } from '../gpu/tensor.ts';
-import type { Arithmetic } from './declare.ts';
-import type { Arrays, Case, Kernel, Tolerance, Values } from './kernel.ts';
+import type { Arithmetic, Arrays, Case, Kernel, Situation, Tolerance, Values } from './kernel.ts';
+import { resolveValues } from './kernel.ts';
+import { suits } from './select.ts';
 
 export type Tier = {
   readonly name: string;
@@ -20,14 +21,32 @@ export function tiersOf(caps: Capabilities): Tier[] {
   return caps.f16 ? [...tiers, { name: 'f16', storage: 'f16', arithmetic: 'f16' }] : tiers;
 }
 
-/** Returns all combinations of the tunable values that a device can run. */
-export function tunings(kernel: Kernel, caps: Capabilities): Values[] {
+/** Returns the situation of a case on a device. */
+export function caseSituation(
+  kernel: Kernel,
+  test: Case,
+  tier: Tier,
+  caps: Capabilities,
+): Situation {
+  const dtypes = Object.fromEntries(
+    Object.entries(kernel.tensors).map(([name, { dtype }]) => [
+      name,
+      test.absent?.includes(name) ? undefined : (dtype ?? tier.storage),
+    ]),
+  );
+  return { caps, dims: test.dims, arithmetic: tier.arithmetic, dtypes };
+}
+
+/** Returns every combination of the tunable values that can run in a situation, complete with all other values. */
+export function tunings(kernel: Kernel, situation: Situation, own: Values = {}): Values[] {
   const all = Object.entries(kernel.tune).reduce<Values[]>(
     (found, [name, choices]) =>
       found.flatMap((values) => choices.map((choice) => ({ ...values, [name]: choice }))),
     [{}],
   );
-  return all.filter((values) => kernel.suits?.(values, caps) ?? true);
+  const complete = all.map((tuned) => resolveValues(kernel, situation, { ...tuned, ...own }));
+  const distinct = new Map(complete.map((values) => [JSON.stringify(values), values]));
+  return [...distinct.values()].filter((values) => suits(kernel, values, situation));
 }
 
 /** Returns a value in -1..1 that looks random and depends on `name` and `i` alone. */

@@ -9,6 +9,7 @@ export const convDirect = defineKernel({
   wgsl,
   tune: {},
   choose: () => ({}),
+  suits: (_, { caps }) => caps.software,
   grid: ({ To = 1, Ho = 1, Wo = 1, Cout = 1 }) => [
     Math.ceil(Cout / 8),
     Math.ceil((To * Ho * Wo) / 64),

@@ -1,10 +1,9 @@
 /** Writes the WGSL declarations of a kernel's bindings and accessors from its descriptor. */
 import { EngineError } from '../gpu/errors.ts';
 import { preprocess } from '../gpu/preprocess.ts';
+import { matrixDirectives } from '../gpu/subgroup-matrix.ts';
 import type { Dtype } from '../gpu/tensor.ts';
-import type { Kernel, TensorRole, UniformType, Values } from './kernel.ts';
-
-export type Arithmetic = 'f32' | 'f16';
+import type { Arithmetic, Kernel, TensorRole, UniformType, Values } from './kernel.ts';
 
 export type BoundTensor = {
   readonly name: string;
@@ -23,14 +22,24 @@ export function boundTensors(
   });
 }
 
-/** Returns the complete WGSL of one variant. Throws `shader/param` when a value is missing. */
+/** A kernel with everything that its text depends on. */
+export type Variant = {
+  readonly kernel: Kernel;
+  readonly bound: readonly BoundTensor[];
+  readonly arithmetic: Arithmetic;
+  readonly values: Values;
+};
+
+/**
+ * Returns the complete WGSL of one variant for a device with `features`.
+ * Throws `shader/param` when a value is missing, `shader/feature` when the device lacks what the kernel needs.
+ */
 export function shaderCode(
-  kernel: Kernel,
-  bound: readonly BoundTensor[],
-  arithmetic: Arithmetic,
-  values: Values,
+  { kernel, bound, arithmetic, values }: Variant,
+  features: ReadonlySet<string>,
 ): string {
   const header = [
+    ...directives(kernel, arithmetic, features),
     `alias Real = ${arithmetic};`,
     'alias Real4 = vec4<Real>;',
     `struct Params { base: vec3u, ${Object.entries(kernel.uniforms)
@@ -39,7 +48,6 @@ export function shaderCode(
     ...bound.map((tensor, index) => declareTensor(tensor, index, arithmetic)),
     `@group(0) @binding(${bound.length}) var<uniform> p: Params;`,
   ].join('\n');
-  const directives = arithmetic === 'f16' ? 'enable f16;\n' : '';
   const present = Object.fromEntries(
     Object.keys(kernel.tensors).map((name) => [
       `HAS_${name.toUpperCase()}`,
@@ -48,7 +56,28 @@ export function shaderCode(
   );
   const all: Values = { ...present, F16: arithmetic === 'f16', ...values };
   const given = Object.fromEntries(Object.entries(all).filter(([name]) => declares(kernel, name)));
-  return preprocess({ ...kernel.wgsl, code: `${directives}${header}\n${kernel.wgsl.code}` }, given);
+  return preprocess({ ...kernel.wgsl, code: `${header}\n${kernel.wgsl.code}` }, given);
+}
+
+function directives(
+  { name, features: needed = [] }: Kernel,
+  arithmetic: Arithmetic,
+  features: ReadonlySet<string>,
+): string[] {
+  const lines = arithmetic === 'f16' ? ['enable f16;'] : [];
+  for (const feature of needed) {
+    const enabled =
+      feature === 'subgroup-matrix' ? matrixDirectives(features) : ['enable subgroups;'];
+    if (!enabled || !features.has('subgroups')) {
+      throw new EngineError(
+        'shader/feature',
+        `shader ${name} — got a device without ${feature}, needs it`,
+        { stage: name, need: feature },
+      );
+    }
+    lines.push(...enabled);
+  }
+  return lines;
 }
 
 /** Bytes of one uniform block: `base` (12, padded by what follows) and four per member. */

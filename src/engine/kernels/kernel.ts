@@ -42,6 +42,21 @@ export const optional = (of: TensorSpec): TensorSpec => ({ ...of, optional: true
 const spec = (role: TensorRole, dtype: Dtype | undefined): TensorSpec =>
   dtype ? { role, dtype } : { role };
 
+/** What the shader of a kernel is written with, beyond plain WGSL; declare.ts writes the directives. */
+export type ShaderFeature = 'subgroups' | 'subgroup-matrix';
+
+/** Type that products are made in: f16 where values are stored so and the device's self-test passed. */
+export type Arithmetic = 'f32' | 'f16';
+
+/** Where and on what a kernel is to run; enough to tell whether it can and whether it should. */
+export type Situation = {
+  readonly caps: Capabilities;
+  readonly dims: Dims;
+  readonly arithmetic: Arithmetic;
+  /** Storage types by binding name; tensors that are left out are absent. */
+  readonly dtypes: Readonly<Record<string, Dtype | undefined>>;
+};
+
 export type UniformType = 'u32' | 'i32' | 'f32';
 export type Grid = readonly [x: number, y: number, z: number];
 export type Arrays = Readonly<Record<string, Float32Array>>;
@@ -69,10 +84,12 @@ export type Kernel = {
   readonly uniforms: Readonly<Record<string, UniformType>>;
   /** Alternatives for each tunable `#param`; the first is the default. All of them are tested. */
   readonly tune: Readonly<Record<string, readonly (number | boolean | string)[]>>;
-  /** Whether a combination of tuned values can run on a device; absent = all can. */
-  readonly suits?: (values: Values, caps: Capabilities) => boolean;
+  /** What the device must have; absent = plain WGSL. */
+  readonly features?: readonly ShaderFeature[];
+  /** Whether a combination of values can run in a situation and is worth a try there; absent = always. */
+  readonly suits?: (values: Values, situation: Situation) => boolean;
   /** Values chosen from the shape and the device; override the defaults of `tune`. */
-  readonly choose?: (dims: Dims, caps: Capabilities) => Values;
+  readonly choose?: (dims: Dims, caps: Capabilities, arithmetic: Arithmetic) => Values;
   readonly grid: (dims: Dims, values: Values) => Grid;
   readonly cost: (dims: Dims) => { readonly flops: number; readonly bytes: number };
   /** Logical shapes of the tensors for a test or bench case. */
@@ -90,9 +107,10 @@ export const defineKernel = <const K extends Kernel>(kernel: K): K => kernel;
 
 /** One use of a kernel: tensors by binding name, shapes and parameter values. */
 export type Dispatch<T> = {
+  /** The kernel that runs everywhere. */
   readonly kernel: Kernel;
-  /** The kernel to take in its place on an adapter that runs on the processor; same bindings and dims. */
-  readonly onProcessor?: Kernel | undefined;
+  /** Others with the same bindings and dims, best first; the first that suits is taken, see select.ts. */
+  readonly variants?: readonly Kernel[];
   readonly tensors: Readonly<Record<string, T | undefined>>;
   readonly dims: Dims;
   readonly values?: Values;
@@ -101,12 +119,11 @@ export type Dispatch<T> = {
 /** Returns every `#param` value of a call: tuned defaults, then the device's choice, then the caller's. */
 export function resolveValues(
   kernel: Kernel,
-  dims: Dims,
-  caps: Capabilities,
+  { dims, caps, arithmetic }: Omit<Situation, 'dtypes'>,
   own: Values = {},
 ): Values {
   const defaults = Object.fromEntries(
     Object.entries(kernel.tune).map(([name, [first]]) => [name, first ?? 0]),
   );
-  return { ...defaults, ...kernel.choose?.(dims, caps), ...own };
+  return { ...defaults, ...kernel.choose?.(dims, caps, arithmetic), ...own };
 }

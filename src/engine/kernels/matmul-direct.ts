@@ -9,5 +9,6 @@ export const matmulDirect = defineKernel({
   wgsl,
   tune: {},
   choose: () => ({}),
+  suits: (_, { caps }) => caps.software,
   grid: ({ M = 1, N = 1 }) => [Math.ceil(N / 128), Math.ceil(M / 8), 1],
 });

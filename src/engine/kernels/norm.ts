@@ -28,7 +28,7 @@ export const norm = defineKernel({
     rowsPerGroup: 'u32',
   },
   tune: { TEAM: [64, 16, 4, 1], SUBGROUPS: [false, true] },
-  suits: ({ TEAM, SUBGROUPS }, { subgroups }) => !SUBGROUPS || (TEAM === 64 && subgroups),
+  suits: ({ TEAM, SUBGROUPS }, { caps }) => !SUBGROUPS || (TEAM === 64 && caps.subgroups),
   choose: ({ C = 1 }, { subgroups }) => ({
     TEAM: C <= 32 ? 4 : C <= 256 ? 16 : 64,
     SUBGROUPS: C > 256 && subgroups,

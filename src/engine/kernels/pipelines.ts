@@ -1,16 +1,7 @@
 /** Compiles kernel variants, each once, all in parallel. */
-import type { Gpu } from '../gpu/device.ts';
 import { EngineError } from '../gpu/errors.ts';
-import type { Arithmetic, BoundTensor } from './declare.ts';
+import type { Variant } from './declare.ts';
 import { shaderCode } from './declare.ts';
-import type { Kernel, Values } from './kernel.ts';
-
-export type Variant = {
-  readonly kernel: Kernel;
-  readonly bound: readonly BoundTensor[];
-  readonly arithmetic: Arithmetic;
-  readonly values: Values;
-};
 
 export type Compiled = {
   readonly pipeline: GPUComputePipeline;
@@ -19,11 +10,11 @@ export type Compiled = {
 
 /** The pipelines of one device, by the text that made them. */
 export class PipelineCache {
-  readonly #gpu: Gpu;
+  readonly #device: GPUDevice;
   readonly #compiled = new Map<string, Promise<Compiled>>();
 
-  constructor(gpu: Gpu) {
-    this.#gpu = gpu;
+  constructor(device: GPUDevice) {
+    this.#device = device;
   }
 
   get size(): number {
@@ -35,23 +26,24 @@ export class PipelineCache {
     const key = variantKey(variant);
     const known = this.#compiled.get(key);
     if (known) return known;
-    const compiled = compile(this.#gpu, variant);
+    const compiled = compile(this.#device, variant);
     this.#compiled.set(key, compiled);
     return compiled;
   }
 }
 
-function variantKey({ kernel, bound, arithmetic, values }: Variant): string {
+/** Returns a text that tells variants apart on one device. */
+export function variantKey({ kernel, bound, arithmetic, values }: Variant): string {
   const tensors = bound.map(({ name, dtype }) => `${name}:${dtype}`).join(',');
   return `${kernel.name} ${arithmetic} ${tensors} ${Object.entries(values)
     .map(([k, v]) => `${k}=${v}`)
     .join(',')}`;
 }
 
-async function compile({ device }: Gpu, variant: Variant): Promise<Compiled> {
-  const { kernel, bound, arithmetic, values } = variant;
+async function compile(device: GPUDevice, variant: Variant): Promise<Compiled> {
+  const { kernel, bound } = variant;
   const label = variantKey(variant);
-  const code = shaderCode(kernel, bound, arithmetic, values);
+  const code = shaderCode(variant, device.features);
   const layout = device.createBindGroupLayout({
     label,
     entries: [

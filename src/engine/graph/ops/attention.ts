@@ -2,7 +2,7 @@
 import { EngineError } from '../../gpu/errors.ts';
 import { rowsOf } from '../../gpu/tensor.ts';
 import { attention as attentionKernel } from '../../kernels/attention.ts';
-import { attentionDirect, DIRECT_WIDTH } from '../../kernels/attention-direct.ts';
+import { attentionDirect } from '../../kernels/attention-direct.ts';
 import type { Pairing } from '../../kernels/qk-norm-rope.ts';
 import { qkNormRope } from '../../kernels/qk-norm-rope.ts';
 import type { Inputs, Node, Op, Tensor } from '../graph.ts';
@@ -47,8 +47,8 @@ export const attentionOp: Op<AttentionInputs, AttentionAttrs> = {
       Lk: rowsOf(k.shape),
       D: (q.shape.at(-1) ?? 0) / attrs.heads,
     };
-    const onProcessor = dims.D <= DIRECT_WIDTH ? attentionDirect : undefined;
-    return [{ kernel: attentionKernel, onProcessor, tensors: { ...inputs, y: outputs[0] }, dims }];
+    const variants = [attentionDirect];
+    return [{ kernel: attentionKernel, variants, tensors: { ...inputs, y: outputs[0] }, dims }];
   },
 };
 

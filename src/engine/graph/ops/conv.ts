@@ -28,7 +28,7 @@ export const convOp: Op<ConvInputs, ConvAttrs> = {
     return [
       {
         kernel: convKernel,
-        onProcessor: convDirect,
+        variants: [convDirect],
         tensors,
         dims: attrs.dims,
         values: { ACTIVATION: attrs.activation },

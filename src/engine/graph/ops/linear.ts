@@ -53,7 +53,7 @@ export const linearOp: Op<LinearInputs, LinearAttrs> = {
     return [
       {
         kernel: matmul,
-        onProcessor: matmulDirect,
+        variants: [matmulDirect],
         tensors,
         dims,
         values: { ACTIVATION: attrs.activation },
