@@ -83,12 +83,39 @@ describe('WeightStore', () => {
     ]);
   });
 
+  it.each([
+    ['one scale for all', 'scale_weight', f32([], 3), [3, -6, 1344, NaN]],
+    ['one scale a row', 'scale_weight', f32([2], 1, 10), [1, -2, 4480, NaN]],
+    ['one scale a row, as a column', 'weight_scale', f32([2, 1], 1, 10), [1, -2, 4480, NaN]],
+  ] as const)('reads e4m3 weights with %s', async (_what, ending, scale, want) => {
+    const bytes = Uint8Array.of(0x38, 0xc0, 0x7e, 0x7f); // 1, -2, 448, not a number
+    const store = await WeightStore.open([
+      source({
+        'model.diffusion_model.a.weight': { dtype: 'F8_E4M3', shape: [2, 2], data: bytes },
+        [`model.diffusion_model.a.${ending}`]: scale,
+        'model.diffusion_model.a.scale_input': f32([], 7),
+        scaled_fp8: { dtype: 'F8_E4M3', shape: [0], data: new Uint8Array(0) },
+      }),
+    ]);
+    expect(store.names()).toEqual(['a.weight']);
+    expect([...(await store.read('a.weight'))]).toEqual(want);
+    expect([...(await store.readRows('a.weight', 1, 2))]).toEqual(want.slice(2));
+  });
+
+  it('reads e5m2 weights', async () => {
+    const bytes = Uint8Array.of(0x3c, 0xc0, 0x7b, 0x01); // 1, -2, 57344, 2^-16
+    const store = await WeightStore.open([
+      source({ w: { dtype: 'F8_E5M2', shape: [4], data: bytes } }),
+    ]);
+    expect([...(await store.read('w'))]).toEqual([1, -2, 57344, 2 ** -16]);
+  });
+
   it('refuses a scale that does not fit its weight', async () => {
-    const file = source({ w: i8([2], 1, 2), 'w.scale': halves([1], 0x3c00) });
+    const file = source({ w: i8([2], 1, 2), 'w.scale': halves([3], 0x3c00, 0, 0) });
     const store = await WeightStore.open([file]);
     await expect(store.read('w')).rejects.toMatchObject({
       code: 'weights/scale',
-      have: 1,
+      have: 3,
       need: 2,
     });
   });

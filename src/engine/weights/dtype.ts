@@ -1,8 +1,25 @@
-/** Element types of safetensors files: their sizes and their way to f32. Little-endian, as the format demands. */
+/** How weights are stored in files: their sizes and their way to f32. Little-endian, as the formats demand. */
+import { blockSize, floatsOfBlocks, isBlockType } from './block-types.ts';
+import type { BlockType } from './block-types.ts';
 import { bfloatsToFloats, halvesToFloats } from './convert.ts';
 
+/** Element types of safetensors files. */
 export type WeightDtype =
-  'F64' | 'F32' | 'F16' | 'BF16' | 'F8_E4M3' | 'I64' | 'I32' | 'I16' | 'I8' | 'U8' | 'BOOL';
+  | 'F64'
+  | 'F32'
+  | 'F16'
+  | 'BF16'
+  | 'F8_E4M3'
+  | 'F8_E5M2'
+  | 'I64'
+  | 'I32'
+  | 'I16'
+  | 'I8'
+  | 'U8'
+  | 'BOOL';
+
+/** Any way in which a file may hold values: one by one, or in blocks. */
+export type StoredDtype = WeightDtype | BlockType;
 
 /** Bytes of one value. */
 const BYTES_OF: ReadonlyMap<string, number> = new Map<WeightDtype, number>([
@@ -11,6 +28,7 @@ const BYTES_OF: ReadonlyMap<string, number> = new Map<WeightDtype, number>([
   ['F16', 2],
   ['BF16', 2],
   ['F8_E4M3', 1],
+  ['F8_E5M2', 1],
   ['I64', 8],
   ['I32', 4],
   ['I16', 2],
@@ -26,6 +44,18 @@ export const isWeightDtype = (name: unknown): name is WeightDtype =>
 /** Bytes of one value of `dtype`. */
 export const bytesOfDtype = (dtype: WeightDtype): number => BYTES_OF.get(dtype) ?? 1;
 
+/** Values and bytes of the smallest piece of `dtype` that can be read by itself. */
+export const unitOf = (dtype: StoredDtype): { readonly values: number; readonly bytes: number } =>
+  isBlockType(dtype) ? blockSize(dtype) : { values: 1, bytes: bytesOfDtype(dtype) };
+
+/** Number of values in `bytes` bytes of `dtype`. */
+export const valuesIn = (dtype: StoredDtype, bytes: number): number =>
+  (bytes / unitOf(dtype).bytes) * unitOf(dtype).values;
+
+/** Whether values of `dtype` are multiplied by scales that the file holds apart. */
+export const isScaled = (dtype: StoredDtype): boolean =>
+  dtype === 'I8' || dtype === 'F8_E4M3' || dtype === 'F8_E5M2';
+
 /** The value of an E4M3 byte: bias 7, no infinities, NaN at all ones. */
 function valueOfE4m3(byte: number): number {
   const exponent = (byte >> 3) & 15;
@@ -37,13 +67,19 @@ function valueOfE4m3(byte: number): number {
     : sign * (1 + fraction / 8) * 2 ** (exponent - 7);
 }
 
+const valuesOfE4m3 = Float32Array.from({ length: 256 }, (_, byte) => valueOfE4m3(byte));
+
+/** An E5M2 byte is the upper half of an f16. */
+const valuesOfE5m2 = halvesToFloats(Uint16Array.from({ length: 256 }, (_, byte) => byte << 8));
+
 /**
- * Returns the values of `bytes` (a whole number of them) as f32. f16, bf16, 8-bit and 16-bit integers are exact;
+ * Returns the values of `bytes` (a whole number of units) as f32. f16, bf16, 8-bit and 16-bit integers are exact;
  * f64 and the longer integers are rounded to nearest.
  */
-export function floatsOfBytes(dtype: WeightDtype, bytes: Uint8Array): Float32Array<ArrayBuffer> {
+export function floatsOfBytes(dtype: StoredDtype, bytes: Uint8Array): Float32Array<ArrayBuffer> {
+  if (isBlockType(dtype)) return floatsOfBlocks(dtype, bytes);
   const size = bytesOfDtype(dtype);
-  const aligned = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
+  const aligned = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);
   const { buffer, byteOffset } = aligned;
   const count = Math.floor(bytes.byteLength / size);
   switch (dtype) {
@@ -56,7 +92,9 @@ export function floatsOfBytes(dtype: WeightDtype, bytes: Uint8Array): Float32Arr
     case 'BF16':
       return bfloatsToFloats(new Uint16Array(buffer, byteOffset, count));
     case 'F8_E4M3':
-      return Float32Array.from(aligned, valueOfE4m3);
+      return Float32Array.from(aligned, (byte) => valuesOfE4m3[byte] ?? NaN);
+    case 'F8_E5M2':
+      return Float32Array.from(aligned, (byte) => valuesOfE5m2[byte] ?? NaN);
     case 'I64':
       return Float32Array.from(new BigInt64Array(buffer, byteOffset, count), Number);
     case 'I32':

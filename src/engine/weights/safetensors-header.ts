@@ -10,11 +10,11 @@
  */
 import { EngineError } from '../gpu/errors.ts';
 import { bytesOfDtype, isWeightDtype } from './dtype.ts';
-import type { WeightDtype } from './dtype.ts';
+import type { StoredDtype } from './dtype.ts';
 
 export type TensorInfo = {
   readonly name: string;
-  readonly dtype: WeightDtype;
+  readonly dtype: StoredDtype;
   readonly shape: readonly number[];
   /** First byte in the file, and the one after the last. */
   readonly start: number;

@@ -1,11 +1,14 @@
 /** Safetensors files opened over any byte source, and their tensors read in pieces of bounded size. */
 import { EngineError } from '../gpu/errors.ts';
 import type { ByteSource } from './byte-source.ts';
-import { bytesOfDtype, floatsOfBytes } from './dtype.ts';
+import { floatsOfBytes, unitOf, valuesIn } from './dtype.ts';
 import { HEADER_LIMITS, PREFIX_BYTES, headerLength, parseHeader } from './safetensors-header.ts';
 import type { HeaderLimits, SafetensorsHeader, TensorInfo } from './safetensors-header.ts';
 
 export type { TensorInfo } from './safetensors-header.ts';
+
+/** A file of tensors: its checked table of contents, and its bytes. */
+export type WeightFile = Pick<SafetensorsHeader, 'tensors'> & { readonly source: ByteSource };
 
 export type SafetensorsFile = SafetensorsHeader & { readonly source: ByteSource };
 
@@ -28,7 +31,7 @@ export async function openSafetensors(
 }
 
 /** Returns the entry of tensor `name`. Throws `weights/missing` when the file has none. */
-export function tensorInfo(file: SafetensorsFile, name: string): TensorInfo {
+export function tensorInfo(file: WeightFile, name: string): TensorInfo {
   const info = file.tensors.get(name);
   if (!info) {
     throw new EngineError(
@@ -39,9 +42,9 @@ export function tensorInfo(file: SafetensorsFile, name: string): TensorInfo {
   return info;
 }
 
-/** Yields the bytes of tensor `name` in order, in pieces of at most `chunkBytes` that split no value. */
+/** Yields the bytes of tensor `name` in order, in pieces of at most `chunkBytes` that split no value and no block. */
 export async function* readTensor(
-  file: SafetensorsFile,
+  file: WeightFile,
   name: string,
   chunkBytes = CHUNK_BYTES,
 ): AsyncGenerator<Uint8Array, void, undefined> {
@@ -50,11 +53,11 @@ export async function* readTensor(
 
 /** Yields the bytes that `info` describes, which may be a part of a tensor, as `readTensor` does. */
 export async function* readBytes(
-  file: SafetensorsFile,
+  file: WeightFile,
   { start, end, dtype }: TensorInfo,
   chunkBytes = CHUNK_BYTES,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const size = bytesOfDtype(dtype);
+  const size = unitOf(dtype).bytes;
   const step = Math.max(size, Math.floor(chunkBytes / size) * size);
   for (let at = start; at < end; at += step) {
     yield await file.source.read(at, Math.min(at + step, end));
@@ -62,12 +65,16 @@ export async function* readBytes(
 }
 
 /** Returns the values of tensor `name` as f32, row-major, whatever it is stored as. */
-export async function readF32(
-  file: SafetensorsFile,
-  name: string,
+export async function readF32(file: WeightFile, name: string): Promise<Float32Array<ArrayBuffer>> {
+  return readValues(file, tensorInfo(file, name));
+}
+
+/** Returns the values that `info` describes, which may be a part of a tensor, as `readF32` does. */
+export async function readValues(
+  file: WeightFile,
+  info: TensorInfo,
 ): Promise<Float32Array<ArrayBuffer>> {
-  const info = tensorInfo(file, name);
-  const values = new Float32Array((info.end - info.start) / bytesOfDtype(info.dtype));
+  const values = new Float32Array(valuesIn(info.dtype, info.end - info.start));
   let at = 0;
   for await (const bytes of readBytes(file, info)) {
     const piece = floatsOfBytes(info.dtype, bytes);

@@ -5,9 +5,10 @@
  */
 import { EngineError } from '../gpu/errors.ts';
 import type { ByteSource } from './byte-source.ts';
-import { bytesOfDtype, floatsOfBytes } from './dtype.ts';
-import { CHUNK_BYTES, openSafetensors, readBytes, readF32 } from './safetensors.ts';
-import type { SafetensorsFile, TensorInfo } from './safetensors.ts';
+import { floatsOfBytes, isScaled, unitOf, valuesIn } from './dtype.ts';
+import { openWeights } from './gguf.ts';
+import { CHUNK_BYTES, readBytes, readValues } from './safetensors.ts';
+import type { TensorInfo, WeightFile } from './safetensors.ts';
 
 /** Where a tensor is found: under another name, or as rows [first, end) of the first axis of another tensor. */
 export type Alias = string | { readonly name: string; readonly rows: readonly [number, number] };
@@ -15,9 +16,22 @@ export type Alias = string | { readonly name: string; readonly rows: readonly [n
 /** From the name that a model asks for to where a file may keep it; undefined when there is no other place. */
 export type Rename = (name: string) => Alias | undefined;
 
-type Place = { readonly file: SafetensorsFile; readonly info: TensorInfo };
+type Place = { readonly file: WeightFile; readonly info: TensorInfo };
 
 const LISTED = 5;
+
+/** Where the scale of an 8-bit weight stands: ending of its name, and the ending of the weight's in its place. */
+const SCALES: readonly (readonly [scale: string, of: string])[] = [
+  ['.scale', ''],
+  ['.scale_weight', '.weight'],
+  ['.weight_scale', '.weight'],
+];
+
+/** Tensors of 8-bit files that say something about the file or about activations. */
+const MARKERS = /(^|\.)(scaled_fp8|scale_input|input_scale)$/;
+
+/** What single files put before the names of a transformer. */
+const PREFIX = /^(model\.)?diffusion_model\./;
 
 const listed = (names: readonly string[]): string =>
   names.slice(0, LISTED).join(', ') + (names.length > LISTED ? ', …' : '');
@@ -29,10 +43,12 @@ export class WeightStore {
   readonly #rename: Rename;
 
   /** Throws `weights/duplicate` when two files hold a tensor of the same name. */
-  constructor(files: readonly SafetensorsFile[], rename: Rename = () => undefined) {
+  constructor(files: readonly WeightFile[], rename: Rename = () => undefined) {
     this.#rename = rename;
     for (const file of files) {
-      for (const [name, info] of file.tensors) {
+      for (const [stored, found] of file.tensors) {
+        const name = stored.replace(PREFIX, '');
+        const info = { ...found, name };
         if (this.#places.has(name)) {
           throw new EngineError(
             'weights/duplicate',
@@ -44,12 +60,9 @@ export class WeightStore {
     }
   }
 
-  /** Returns a store over the files behind `sources`. Throws what `openSafetensors` throws. */
+  /** Returns a store over the files behind `sources`. Throws what `openWeights` throws. */
   static async open(sources: readonly ByteSource[], rename?: Rename): Promise<WeightStore> {
-    return new WeightStore(
-      await Promise.all(sources.map((source) => openSafetensors(source))),
-      rename,
-    );
+    return new WeightStore(await Promise.all(sources.map((source) => openWeights(source))), rename);
   }
 
   /** Whether `name` is there, under this spelling or the other. */
@@ -70,7 +83,7 @@ export class WeightStore {
   /** Returns the values of `name` as f32, row-major. Throws `weights/missing`. */
   async read(name: string): Promise<Float32Array<ArrayBuffer>> {
     const { start, end, dtype } = this.info(name);
-    const values = new Float32Array((end - start) / bytesOfDtype(dtype));
+    const values = new Float32Array(valuesIn(dtype, end - start));
     let at = 0;
     for await (const piece of this.pieces(name)) {
       values.set(piece, at);
@@ -85,20 +98,15 @@ export class WeightStore {
     this.#used.add(info.name);
     const part = rowsOf(info, [first, end]);
     const scale = await this.#scaleOf(part);
-    const values = new Float32Array((part.end - part.start) / bytesOfDtype(part.dtype));
-    let at = 0;
-    for await (const bytes of readBytes(file, part)) {
-      values.set(floatsOfBytes(part.dtype, bytes), at);
-      at += bytes.byteLength / bytesOfDtype(part.dtype);
-    }
+    const values = await readValues(file, part);
     if (scale) multiply(values, 0, scale);
     return values;
   }
 
   /**
    * Yields the values of `name` in order, in pieces read from at most `chunkBytes` of the file, so that a tensor
-   * reaches the device without a second copy of it in memory. I8 with a companion `<name>.scale` of C values
-   * becomes `int8 · scale[c]`, c the index along the first axis.
+   * reaches the device without a second copy of it in memory. 8-bit values are multiplied by the scale that stands
+   * beside them (`x.scale`, `x.scale_weight`, `x.weight_scale`): one for all, or one per row of the first axis.
    */
   async *pieces(
     name: string,
@@ -162,27 +170,39 @@ export class WeightStore {
   }
 
   #isScale(name: string): boolean {
-    if (!name.endsWith('.scale')) return false;
-    return this.#places.get(name.slice(0, -'.scale'.length))?.info.dtype === 'I8';
+    if (MARKERS.test(name)) return true;
+    return SCALES.some(([suffix, of]) => {
+      if (!name.endsWith(suffix)) return false;
+      const scaled = this.#places.get(name.slice(0, -suffix.length) + of);
+      return scaled !== undefined && isScaled(scaled.info.dtype);
+    });
   }
 
-  /** One factor per value of the first axis of `info`, which may be some rows of the stored tensor. */
+  /** One factor for all, or one per row of the first axis of `info`, which may be some rows of the stored tensor. */
   async #scaleOf(info: TensorInfo): Promise<{ values: Float32Array; span: number } | undefined> {
-    const place = info.dtype === 'I8' ? this.#places.get(`${info.name}.scale`) : undefined;
+    const place = isScaled(info.dtype) ? this.#scalePlace(info.name) : undefined;
     if (!place) return undefined;
     const whole = this.#places.get(info.name)?.info ?? info;
-    const all = await readF32(place.file, place.info.name);
+    const all = await readValues(place.file, place.info);
     const rows = whole.shape[0] ?? 1;
+    if (all.length === 1) return { values: all, span: Infinity };
     if (all.length !== rows) {
       throw new EngineError(
         'weights/scale',
-        `"${place.info.name}" — got ${all.length} scales, needs ${rows}, one for each row — export the file again`,
+        `"${place.info.name}" — got ${all.length} scales, needs 1 or ${rows}, one for each row — export the file again`,
         { have: all.length, need: rows },
       );
     }
     const span = rows === 0 ? 0 : (whole.end - whole.start) / rows; // one byte a value
     const first = span === 0 ? 0 : (info.start - whole.start) / span;
     return { values: all.subarray(first), span };
+  }
+
+  #scalePlace(name: string): Place | undefined {
+    const places = SCALES.filter(([, of]) => name.endsWith(of)).map(([scale, of]) =>
+      this.#places.get(name.slice(0, name.length - of.length) + scale),
+    );
+    return places.find((place) => place !== undefined);
   }
 }
 
@@ -207,6 +227,12 @@ function rowsOf(info: TensorInfo, [first, end]: readonly [number, number]): Tens
     );
   }
   const span = rows === 0 ? 0 : (info.end - info.start) / rows;
+  if (span % unitOf(info.dtype).bytes !== 0) {
+    throw new EngineError(
+      'weights/shape',
+      `"${info.name}" [${info.shape.join(', ')}] ${info.dtype} — got rows that share a block, needs whole blocks a row`,
+    );
+  }
   return {
     ...info,
     shape: [end - first, ...info.shape.slice(1)],
