@@ -7,6 +7,7 @@ import { pipelines } from './cases/pipelines.ts';
 import { schedulers } from './cases/schedulers.ts';
 import { umt5 } from './cases/umt5.ts';
 import { vae } from './cases/vae.ts';
+import { wav2vec2Case } from './cases/wav2vec2.ts';
 
 export const CHECKERS: readonly Checker[] = [
   schedulers,
@@ -17,4 +18,5 @@ export const CHECKERS: readonly Checker[] = [
   vae,
   pipelines,
   motion,
+  wav2vec2Case,
 ];
