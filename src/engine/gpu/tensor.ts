@@ -1,18 +1,23 @@
 /** Tensors that live on the device: storage types, padded layout, upload and read-back. */
 import { halvesToFloats, floatsToHalves } from '../weights/convert.ts';
 import { EngineError } from './errors.ts';
+import type { IntegerType } from './integers.ts';
+import { integersPer16, isIntegerType, packIntegers, unpackIntegers } from './integers.ts';
 import { GPUUsage } from './usage.ts';
 
 /** Element type in memory. Arithmetic is chosen by the kernel; f16 storage needs no `shader-f16`. */
-export type Dtype = 'f32' | 'f16' | 'u32';
+export type Dtype = 'f32' | 'f16' | 'u32' | IntegerType;
 
 export type Shape = readonly number[];
 
 /**
  * Layout of every tensor: row-major, the last axis padded with zeros to a multiple of four, so that kernels
- * move four values at a time along it. Kernels keep the padding zero.
+ * move four values at a time along it. Kernels keep the padding zero. Small integers are padded to 16 bytes.
  */
-export const pitchOf = (shape: Shape): number => Math.ceil((shape.at(-1) ?? 1) / 4) * 4;
+export const pitchOf = (shape: Shape, dtype: Dtype = 'f32'): number => {
+  const unit = isIntegerType(dtype) ? integersPer16(dtype) : 4;
+  return Math.ceil((shape.at(-1) ?? 1) / unit) * unit;
+};
 
 /** Number of rows: the product of all axes but the last. */
 export const rowsOf = (shape: Shape): number => shape.slice(0, -1).reduce((a, b) => a * b, 1);
@@ -22,7 +27,10 @@ export const sizeOf = (shape: Shape): number => shape.reduce((a, b) => a * b, 1)
 
 /** Bytes in memory, padding included. */
 export const bytesOf = (shape: Shape, dtype: Dtype): number =>
-  rowsOf(shape) * pitchOf(shape) * (dtype === 'f16' ? 2 : 4);
+  rowsOf(shape) * pitchOf(shape, dtype) * bytesPerValue(dtype);
+
+const bytesPerValue = (dtype: Dtype): number =>
+  isIntegerType(dtype) ? 16 / integersPer16(dtype) : dtype === 'f16' ? 2 : 4;
 
 /** A tensor in a device buffer, at a byte offset that is a multiple of 256. */
 export type DeviceTensor = {
@@ -72,7 +80,7 @@ export function packTensor(
 ): Uint8Array<ArrayBuffer> {
   const width = shape.at(-1) ?? 1;
   const rows = rowsOf(shape);
-  const pitch = pitchOf(shape);
+  const pitch = pitchOf(shape, dtype);
   if (values.length !== rows * width) {
     throw new EngineError(
       'gpu/shape',
@@ -84,25 +92,27 @@ export function packTensor(
   else
     for (let r = 0; r < rows; r++)
       for (let c = 0; c < width; c++) padded[r * pitch + c] = values[r * width + c] ?? 0;
+  if (isIntegerType(dtype)) return packIntegers(padded, dtype);
   if (dtype !== 'f16') return new Uint8Array(padded.buffer);
   return new Uint8Array(floatsToHalves(padded as Float32Array).buffer);
 }
 
 /** Returns the values (row-major, unpadded, as f32) held by bytes in the padded layout of `shape`. */
 export function unpackTensor(bytes: ArrayBuffer, shape: Shape, dtype: Dtype): Float32Array {
-  const padded =
-    dtype === 'f16'
-      ? halvesToFloats(new Uint16Array(bytes))
-      : dtype === 'u32'
-        ? new Uint32Array(bytes)
-        : new Float32Array(bytes);
+  const padded = paddedValues(bytes, dtype);
   const width = shape.at(-1) ?? 1;
   const rows = rowsOf(shape);
-  const pitch = pitchOf(shape);
+  const pitch = pitchOf(shape, dtype);
   const values = new Float32Array(rows * width);
   for (let r = 0; r < rows; r++)
     values.set(padded.subarray(r * pitch, r * pitch + width), r * width);
   return values;
+}
+
+function paddedValues(bytes: ArrayBuffer, dtype: Dtype): Float32Array | Uint32Array {
+  if (isIntegerType(dtype)) return unpackIntegers(bytes, dtype);
+  if (dtype === 'f16') return halvesToFloats(new Uint16Array(bytes));
+  return dtype === 'u32' ? new Uint32Array(bytes) : new Float32Array(bytes);
 }
 
 /** Writes unpadded row-major values into the tensor. */

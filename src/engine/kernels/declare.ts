@@ -1,5 +1,6 @@
 /** Writes the WGSL declarations of a kernel's bindings and accessors from its descriptor. */
 import { EngineError } from '../gpu/errors.ts';
+import { isIntegerType } from '../gpu/integers.ts';
 import { preprocess } from '../gpu/preprocess.ts';
 import { matrixDirectives } from '../gpu/subgroup-matrix.ts';
 import type { Dtype } from '../gpu/tensor.ts';
@@ -54,7 +55,14 @@ export function shaderCode(
       bound.some((tensor) => tensor.name === name),
     ]),
   );
-  const all: Values = { ...present, F16: arithmetic === 'f16', ...values };
+  // The storage type of an integer weight by name, `plain` for all others: what lib/weights.wgsl tells apart.
+  const types = Object.fromEntries(
+    bound.map(({ name, dtype }) => [
+      `${name.toUpperCase()}_TYPE`,
+      isIntegerType(dtype) ? dtype : 'plain',
+    ]),
+  );
+  const all: Values = { ...present, ...types, F16: arithmetic === 'f16', ...values };
   const given = Object.fromEntries(Object.entries(all).filter(([name]) => declares(kernel, name)));
   return preprocess({ ...kernel.wgsl, code: `${header}\n${kernel.wgsl.code}` }, given);
 }
@@ -115,6 +123,16 @@ function setUniform(
 const declares = (kernel: Kernel, name: string): boolean =>
   kernel.wgsl.params.some((param) => param.split(' ')[0] === name);
 
+/** What a binding is an array of: one value, four values, or 16 bytes of small integers. */
+const ELEMENT: Readonly<Record<Dtype, string>> = {
+  f32: 'vec4f',
+  f16: 'vec2u',
+  u32: 'u32',
+  i8: 'vec4u',
+  i4: 'vec4u',
+  i4x64: 'vec4u',
+};
+
 function declareTensor(
   { name, role, dtype }: BoundTensor,
   binding: number,
@@ -122,7 +140,7 @@ function declareTensor(
 ): string {
   const Name = name.charAt(0).toUpperCase() + name.slice(1);
   const access = role === 'weight' ? 'read' : 'read_write';
-  const element = dtype === 'u32' ? 'u32' : dtype === 'f16' ? 'vec2u' : 'vec4f';
+  const element = ELEMENT[dtype];
   const lines = [
     `@group(0) @binding(${binding}) var<storage, ${access}> ${name}: array<${element}>;`,
   ];

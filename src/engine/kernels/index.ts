@@ -20,6 +20,8 @@ import { matmulDirect } from './matmul-direct.ts';
 import { mend } from './mend.ts';
 import { norm } from './norm.ts';
 import { qkNormRope } from './qk-norm-rope.ts';
+import { quantiseGroups, quantiseLongGroups } from './quantise-groups.ts';
+import { quantiseRows } from './quantise-rows.ts';
 import { rearrange } from './rearrange.ts';
 import { resample } from './resample.ts';
 import { schedulerStep } from './scheduler-step.ts';
@@ -44,6 +46,9 @@ export const kernels: readonly Kernel[] = [
   qkNormRope,
   elementwise,
   gatedAdd,
+  quantiseRows,
+  quantiseGroups,
+  quantiseLongGroups,
   rearrange,
   concat,
   resample,

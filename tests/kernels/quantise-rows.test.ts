@@ -1,0 +1,4 @@
+import { quantiseRows } from '../../src/engine/kernels/quantise-rows.ts';
+import { sweepKernel } from '../helpers/kernel.ts';
+
+sweepKernel(quantiseRows);
