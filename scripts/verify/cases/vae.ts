@@ -3,12 +3,15 @@ import { EngineError } from '../../../src/engine/gpu/errors.ts';
 import { readTensor } from '../../../src/engine/gpu/tensor.ts';
 import type { VaeRunOptions } from '../../../src/engine/models/wan/vae.ts';
 import { DEFAULT_TILING, WanVae } from '../../../src/engine/models/wan/vae.ts';
-import { readVaeConfig } from '../../../src/engine/models/wan/vae-config.ts';
+import { framesPerLatent, readVaeConfig } from '../../../src/engine/models/wan/vae-config.ts';
 import { renameVae } from '../../../src/engine/models/wan/vae-names.ts';
 import type { Tiling, Volume } from '../../../src/engine/models/wan/vae-tiles.ts';
 import type { WeightStore } from '../../../src/engine/weights/weight-store.ts';
 import { channelsFirst, channelsLast } from '../axes.ts';
 import type { CaseContext, Checker, Output } from '../case.ts';
+
+/** The latents of cases that decode a stream. */
+const LATENTS = 'in.latents_normalized';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -49,12 +52,50 @@ async function runPass(context: CaseContext, store: WeightStore): Promise<Output
       taps: context.blocks && !tiled,
     });
     try {
-      for (const name of names) outputs.push(...(await compute(context, model, name)));
+      outputs.push(...(await streamed(context, model, names.filter(isStreamed))));
+      for (const name of names.filter((other) => !isStreamed(other)))
+        outputs.push(...(await compute(context, model, name)));
     } finally {
       model.destroy();
     }
   }
   return outputs;
+}
+
+const isStreamed = (name: string): boolean => /^out\.stream_call\d+$/.test(name);
+
+/** The outputs of calls on one stream of latents, in order; each call takes the latents of the frames that it gives. */
+async function streamed(
+  context: CaseContext,
+  model: WanVae,
+  names: readonly string[],
+): Promise<Output[]> {
+  if (names.length === 0) return [];
+  const {
+    values,
+    shape: [, h, w, C],
+  } = await volume(context, LATENTS);
+  const decode = model.decodeStream();
+  const outputs: Output[] = [];
+  let from = 0;
+  for (let call = 0; call < names.length; call++) {
+    const name = `out.stream_call${call}`;
+    const frames = (await context.io.read(name)).shape[2] ?? 0;
+    const count = Math.ceil(frames / framesPerLatent(model.config));
+    const z = values.subarray(from * h * w * C, (from + count) * h * w * C);
+    const parts: Float32Array[] = [];
+    const latents: Volume = { values: z, shape: [count, h, w, C] };
+    for await (const part of decode(latents, { clamp: false })) parts.push(part.values);
+    outputs.push({ name, values: channelsFirst(joined(parts), 3), measure: 'network' });
+    from += count;
+  }
+  return outputs;
+}
+
+function joined(parts: readonly Float32Array[]): Float32Array {
+  const whole = new Float32Array(parts.reduce((n, part) => n + part.length, 0));
+  parts.reduce((at, part) => (whole.set(part, at), at + part.length), 0);
+  return whole;
 }
 
 /** Tile sizes that the case states, under the names of diffusers. */
@@ -92,6 +133,13 @@ async function compute(context: CaseContext, model: WanVae, name: string): Promi
       return [network(channels(await model.encodeMoments(video), z, 2 * z))];
     case 'latents_normalized':
       return [network(channels(await model.encode(video), 0, z))];
+    case 'encoded_normalized':
+    case 'stream_encoded_normalized': // the encoder always goes through a video in chunks
+      return [network(channels(await model.encode(video), 0, z))];
+    case 'whole': {
+      const frames = await model.decodeAll(await volume(context, LATENTS), { clamp: false });
+      return [network(channelsFirst(frames.values, frames.shape[3]))];
+    }
     case 'image_latent_raw':
       return [network(channels(await model.encodeMoments(firstFrame(video)), 0, z))];
     case 'image_decoded': {

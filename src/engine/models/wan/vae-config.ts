@@ -19,9 +19,23 @@ export type VaeConfig = {
   readonly patch_size: number;
 };
 
-/** Returns the config in parsed JSON. Throws `weights/config` for values that no Wan autoencoder has. */
+/** Means and deviations of the 16 latent channels of Wan 2.1: its original config does not name them. */
+const WAN21_MEAN = [
+  ...[-0.7571, -0.7089, -0.9113, 0.1075, -0.1745, 0.9653, -0.1517, 1.5508],
+  ...[0.4134, -0.0715, 0.5517, -0.3632, -0.1922, -0.9497, 0.2503, -0.2921],
+];
+const WAN21_STD = [
+  ...[2.8184, 1.4541, 2.3275, 2.6558, 1.2196, 1.7708, 2.6052, 2.0743],
+  ...[3.2687, 2.1526, 2.8652, 1.5579, 1.6382, 1.1253, 2.8251, 1.916],
+];
+
+/**
+ * Returns the config in parsed JSON, of diffusers or of the original repository's 2.1 (`dim` in place of `base_dim`).
+ * Throws `weights/config` for values that no Wan autoencoder has.
+ */
 export function readVaeConfig(json: Readonly<Record<string, unknown>>): VaeConfig {
-  const base_dim = whole(json, 'base_dim', 96);
+  const original = json['base_dim'] === undefined && json['dim'] !== undefined;
+  const base_dim = original ? whole(json, 'dim', 96) : whole(json, 'base_dim', 96);
   const config: VaeConfig = {
     base_dim,
     decoder_base_dim: whole(json, 'decoder_base_dim', base_dim),
@@ -29,8 +43,8 @@ export function readVaeConfig(json: Readonly<Record<string, unknown>>): VaeConfi
     dim_mult: numbers(json, 'dim_mult', [1, 2, 4, 4]),
     num_res_blocks: whole(json, 'num_res_blocks', 2),
     temperal_downsample: flags(json, 'temperal_downsample', [false, true, true]),
-    latents_mean: numbers(json, 'latents_mean', []),
-    latents_std: numbers(json, 'latents_std', []),
+    latents_mean: numbers(json, 'latents_mean', original ? WAN21_MEAN : []),
+    latents_std: numbers(json, 'latents_std', original ? WAN21_STD : []),
     is_residual: json['is_residual'] === true,
     in_channels: whole(json, 'in_channels', 3),
     out_channels: whole(json, 'out_channels', 3),

@@ -25,6 +25,8 @@ export type VaeOptions = {
 };
 
 export type VaeRunOptions = RunOptions & {
+  /** Whether decoded values are held to −1..1, as they are where nothing is said. */
+  readonly clamp?: boolean;
   /** Called after each chunk with the recording that made it. */
   readonly onChunk?: (recording: Recording, chunk: number) => Promise<void>;
 };
@@ -92,7 +94,8 @@ export class WanVae {
 
   /**
    * Yields the frames of normalised latents [F, h, w, z] in order, as they come: 1, then `framesPerLatent` for each
-   * latent frame. In tiles, all frames come at the end. Values are clamped to −1..1.
+   * latent frame. In tiles, all frames come at the end. Values are clamped to −1..1
+   * unless `clamp` is false.
    */
   async *decode(latents: Volume, options: VaeRunOptions = {}): AsyncGenerator<FrameChunk> {
     const { config } = this;
@@ -110,9 +113,29 @@ export class WanVae {
       tiling,
       grain: config.patch_size,
       options,
-      run: async (tile, each) => joined(await collect(this.#decodeWhole(tile, each, false))),
+      run: async (tile, each) =>
+        joined(await collect(this.#decodeWhole(tile, { ...each, clamp: false }))),
     });
-    yield { ...clamped(video), first: 0 };
+    yield { ...(options.clamp === false ? video : clamped(video)), first: 0 };
+  }
+
+  /**
+   * Returns a decoder of one endless video: each call takes the next normalised latents and yields their frames, as if
+   * all had come at once. What it remembers has a fixed size. Nothing is tiled, and another decoding on this model
+   * ends the stream.
+   */
+  decodeStream(): (latents: Volume, options?: VaeRunOptions) => AsyncGenerator<FrameChunk> {
+    let frames = 0;
+    const decode = (z: Volume, options: VaeRunOptions, first: number) =>
+      this.#decodeWhole(z, options, first);
+    const { latents_std, latents_mean } = this.config;
+    return async function* (latents, options = {}) {
+      const z = scaled(latents, latents_std, latents_mean);
+      for await (const chunk of decode(z, options, frames)) {
+        frames += chunk.shape[0];
+        yield chunk;
+      }
+    };
   }
 
   /** Resolves to all frames of normalised latents at once. */
@@ -155,33 +178,45 @@ export class WanVae {
     return { values: moments, shape };
   }
 
-  async *#decodeWhole(z: Volume, options: VaeRunOptions, clamp = true): AsyncGenerator<FrameChunk> {
+  /** `streamed`: how many frames of the stream came before; undefined for a video of its own. */
+  async *#decodeWhole(
+    z: Volume,
+    options: VaeRunOptions,
+    streamed?: number,
+  ): AsyncGenerator<FrameChunk> {
     const [F, h, w, C] = z.shape;
     const pixels = pixelsPerLatent(this.config);
     const [H, W] = [h * pixels, w * pixels];
-    const bounds = boundsOf(F, this.#options.latentsPerChunk ?? 1);
-    let first = 0;
-    for await (const values of this.#run('decode', z.values, [h, w, C], bounds, options)) {
+    const step = this.#options.latentsPerChunk ?? 1;
+    const bounds = streamed ? stepsTo(F, step) : boundsOf(F, step);
+    const begin = streamed === undefined ? 'whole' : streamed > 0 ? 'next' : 'first';
+    let first = streamed ?? 0;
+    for await (const values of this.#run('decode', z.values, [h, w, C], bounds, options, begin)) {
       const T = values.length / (H * W * 3);
       const chunk: Volume = { values, shape: [T, H, W, 3] };
-      yield { ...(clamp ? clamped(chunk) : chunk), first };
+      yield { ...(options.clamp === false ? chunk : clamped(chunk)), first };
       first += T;
     }
   }
 
-  /** Runs frames `bounds[i]` to `bounds[i + 1]` of the values one after another; yields what comes out of each. */
+  /**
+   * Runs frames `bounds[i]` to `bounds[i + 1]` of the values one after another; yields what comes out of each. `begin`
+   * tells whether they are a whole video, the first stretch of a stream, or a later one.
+   */
   async *#run(
     direction: Direction,
     values: Float32Array,
     size: readonly [number, number, number],
     bounds: readonly number[],
     options: VaeRunOptions,
+    begin: 'whole' | 'first' | 'next' = 'whole',
   ): AsyncGenerator<Float32Array> {
     const stream = this.#stream(direction, size);
     const frame = size.reduce((a, b) => a * b, 1);
     const chunks = bounds.length - 1;
     for (let i = 0; i < chunks; i++) {
-      const part = i > 0 ? 'next' : chunks === 1 ? 'image' : 'first';
+      const alone = chunks === 1 ? 'image' : 'first';
+      const part = i > 0 ? 'next' : begin === 'whole' ? alone : begin;
       const [from = 0, to = 0] = [bounds[i], bounds[i + 1]];
       const onProgress = (done: number): void => options.onProgress?.((i + done) / chunks);
       const piece = values.subarray(from * frame, to * frame);
@@ -255,10 +290,16 @@ function latentFrames(config: VaeConfig, T: number): number {
 }
 
 /** 0, 1, 1 + step, … up to `length`. */
-function boundsOf(length: number, step: number): number[] {
-  const bounds = [0];
-  for (let at = 1; at < length; at += step) bounds.push(at);
-  return [...bounds, length];
+const boundsOf = (length: number, step: number): number[] => [
+  0,
+  ...stepsTo(length - 1, step).map((at) => at + 1),
+];
+
+/** 0, step, 2 · step, … up to `length`. */
+function stepsTo(length: number, step: number): number[] {
+  const steps: number[] = [];
+  for (let at = 0; at < length; at += step) steps.push(at);
+  return [...steps, length];
 }
 
 /** Returns values · factors[c] + shifts[c]. */
