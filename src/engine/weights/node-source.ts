@@ -1,8 +1,10 @@
 /** Files on disk as byte sources. Node only: no other file of the engine imports this one. */
-import { open } from 'node:fs/promises';
+import { open, readdir } from 'node:fs/promises';
+import { join, relative, sep } from 'node:path';
 import { EngineError } from '../gpu/errors.ts';
 import { checkRange } from './byte-source.ts';
 import type { ByteSource } from './byte-source.ts';
+import type { ModelFiles } from './model-files.ts';
 
 export type FileSource = ByteSource & { close(): Promise<void> };
 
@@ -37,5 +39,34 @@ export async function fileSource(path: string): Promise<FileSource> {
       return bytes;
     },
     close: () => handle.close(),
+  };
+}
+
+/** Returns the files of a folder on disk; those that were opened stay so until `close`. Throws `weights/file`. */
+export async function folderFiles(
+  folder: string,
+): Promise<ModelFiles & { close(): Promise<void> }> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(
+    (cause: unknown) => {
+      throw new EngineError('weights/file', `${folder} — cannot be read — check the path`, {
+        cause,
+      });
+    },
+  );
+  const paths = entries
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join('/'));
+  const opened: FileSource[] = [];
+  return {
+    paths,
+    async open(path) {
+      if (!paths.includes(path)) return undefined;
+      const source = await fileSource(join(folder, path));
+      opened.push(source);
+      return source;
+    },
+    async close() {
+      await Promise.all(opened.splice(0).map((source) => source.close()));
+    },
   };
 }

@@ -1,0 +1,28 @@
+/**
+ * What is used of a browser's private file system (OPFS) inside a worker. Spelled out here because the types of pages
+ * leave the synchronous half away, and so that tests can put a disk with faults in its place.
+ */
+
+/** A file opened for writing; nobody else can open it until `close`. */
+export type SyncFile = {
+  getSize(): number;
+  read(into: Uint8Array, options: { readonly at: number }): number;
+  write(bytes: Uint8Array, options: { readonly at: number }): number;
+  truncate(length: number): void;
+  flush(): void;
+  close(): void;
+};
+
+export type PrivateFile = {
+  readonly kind: 'file';
+  createSyncAccessHandle(): Promise<SyncFile>;
+  getFile(): Promise<Blob>;
+};
+
+export type PrivateFolder = {
+  readonly kind: 'directory';
+  getFileHandle(name: string, options?: { readonly create?: boolean }): Promise<PrivateFile>;
+  getDirectoryHandle(name: string, options?: { readonly create?: boolean }): Promise<PrivateFolder>;
+  removeEntry(name: string, options?: { readonly recursive?: boolean }): Promise<void>;
+  entries(): AsyncIterable<readonly [string, PrivateFile | PrivateFolder]>;
+};
