@@ -10,6 +10,7 @@ import { convDirect } from './conv-direct.ts';
 import { dupUp } from './dup-up.ts';
 import { elementwise } from './elementwise.ts';
 import { gatedAdd } from './gated-add.ts';
+import { groupAttention } from './group-attention.ts';
 import { groupMerge } from './group-merge.ts';
 import { groupMoments } from './group-moments.ts';
 import { groupNorm } from './group-norm.ts';
@@ -24,6 +25,8 @@ import { quantiseGroups, quantiseLongGroups } from './quantise-groups.ts';
 import { quantiseRows } from './quantise-rows.ts';
 import { rearrange } from './rearrange.ts';
 import { resample } from './resample.ts';
+import { ringRead } from './ring-read.ts';
+import { ringWrite } from './ring-write.ts';
 import { schedulerStep } from './scheduler-step.ts';
 import { tableRow } from './table-row.ts';
 import { toRgba } from './to-rgba.ts';
@@ -34,6 +37,9 @@ export const kernels: readonly Kernel[] = [
   matmulDirect,
   attention,
   attentionDirect,
+  groupAttention,
+  ringWrite,
+  ringRead,
   conv,
   convDirect,
   history,
