@@ -39,19 +39,21 @@ export async function download(
     if (ready) return ready;
     const remote = await open();
     const { sha256, chunkBytes = DOWNLOAD_CHUNK_BYTES } = options;
-    const entry = await store.write({
+    const facts: FileFacts = {
       ...{ key, size: remote.size, chunkBytes },
       ...(remote.etag !== undefined && { etag: remote.etag }),
       ...(sha256 !== undefined && { sha256 }),
-    });
+    };
+    let entry: OpenEntry | undefined;
     try {
+      entry = await store.write(facts);
       await new Fetching(entry, remote, options).run(store);
-    } catch (error) {
       entry.close();
+    } catch (error) {
+      entry?.close();
       if (error instanceof EngineError && error.code === 'weights/hash') await store.remove(key);
       throw isFull(error) ? noSpace(await store.environment.freeBytes(), remote.size) : error;
     }
-    entry.close();
     const file = await store.open(key);
     if (!file) throw new EngineError('engine/assert', `${key} — stored, but not found again`);
     return file;
