@@ -4,8 +4,9 @@
 //   y[a] = h[a] cos t - h[b] sin t    y[b] = h[a] sin t + h[b] cos t,  t = angle of (position, j)
 //   pair j of a head: a, b = 2j, 2j + 1 (interleaved) or j, j + D/2 (half)
 //
-// Layout   x, y [rows, heads * D]  weight [heads * D]  table [positions, D]: cos and sin of pair j at 2j and 2j + 1.
-//          Row r stands at position r / rowsPerPosition.
+// Layout   x, y [rows, heads * D]  weight [planes, heads * D]  table [positions, D]: cos and sin of pair j at 2j and
+//          2j + 1. Planes of planeRows rows lie behind one another, queries and keys; row r of one stands at position
+//          r / rowsPerPosition.
 // Threads  a team of TEAM lanes for each row, 64 / TEAM rows in a workgroup; lanes stride over groups of four columns.
 // Exact    f32 throughout; angles come from the CPU, where they are formed in f64.
 // Needs    D a multiple of 4 (8 for half); TEAM a power of two <= 64; grid (ceil(rows / (64 / TEAM)), 1, 1).
@@ -18,9 +19,9 @@
 
 var<workgroup> partial: array<f32, 64>;
 
-fn normed(first: u32, i: u32, scale: f32) -> vec4f {
+fn normed(first: u32, i: u32, scale: f32, weights: u32) -> vec4f {
 #if HAS_WEIGHT
-  return loadX(first + i) * scale * loadWeight(i);
+  return loadX(first + i) * scale * loadWeight(weights + i);
 #else
   return loadX(first + i) * scale;
 #endif
@@ -50,10 +51,11 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
 #endif
 
   if (row >= p.rows) { return; }
+  let weights = row / p.planeRows * groups;
   for (var i = own; i < groups; i += TEAM) {
-    let v = normed(first, i, scale);
+    let v = normed(first, i, scale, weights);
 #if HAS_TABLE
-    let position = row / p.rowsPerPosition * D4;
+    let position = row % p.planeRows / p.rowsPerPosition * D4;
 #if PAIRING == interleaved
     let t = loadTable(position + i % D4); // cos, sin of two pairs
     storeY(first + i, vec4f(v.x * t.x - v.y * t.y, v.x * t.y + v.y * t.x, v.z * t.z - v.w * t.w, v.z * t.w + v.w * t.z));
@@ -63,7 +65,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
     let t = loadTable(position + 2u * j);
     let u = loadTable(position + 2u * j + 1u);
     let upper = i % D4 >= H4;
-    let other = normed(first, select(i + H4, i - H4, upper), scale) * select(-1.0, 1.0, upper);
+    let other = normed(first, select(i + H4, i - H4, upper), scale, weights) * select(-1.0, 1.0, upper);
     storeY(first + i, v * vec4f(t.xz, u.xz) + other * vec4f(t.yw, u.yw));
 #endif
 #else

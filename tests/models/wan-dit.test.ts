@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { readTensor } from '../../src/engine/gpu/tensor.ts';
-import { Graph } from '../../src/engine/graph/graph.ts';
+import { checkpointWeights, Graph } from '../../src/engine/graph/graph.ts';
 import { attention } from '../../src/engine/graph/ops/attention.ts';
 import { fuse } from '../../src/engine/graph/passes/fuse.ts';
 import { record } from '../../src/engine/graph/record.ts';
@@ -43,7 +43,7 @@ const fill = (name: string, count: number): Float32Array =>
 /** Seeded values for every weight that the graph asks for, small enough to keep activations near one. */
 const weightsOf = (graph: Graph): WeightSource => {
   const stored = (key: string): readonly number[] => {
-    const source = graph.weights.get(key)?.source;
+    const source = checkpointWeights(graph).get(key)?.source;
     return source?.kind === 'weight' ? source.stored : [];
   };
   return {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Gpu } from '../../src/engine/gpu/device.ts';
 import { sizeOf } from '../../src/engine/gpu/tensor.ts';
-import { Graph } from '../../src/engine/graph/graph.ts';
+import { checkpointWeights, Graph } from '../../src/engine/graph/graph.ts';
 import { Executor } from '../../src/engine/graph/replay.ts';
 import type {
   ComponentName,
@@ -44,7 +44,7 @@ const configs: Readonly<Record<'transformer' | 'vae' | 'text_encoder', Config>> 
 function randomFile(build: (root: Scope) => void): Uint8Array {
   const graph = new Graph({ precision: 'f32' });
   build(new Scope(graph));
-  const tensors = [...graph.weights].map(([key, { source }]) => {
+  const tensors = [...checkpointWeights(graph)].map(([key, { source }]) => {
     const shape = source.kind === 'weight' ? source.stored : [];
     const data = Float32Array.from({ length: sizeOf(shape) }, (_, i) => seeded(key, i) / 3);
     return [key, { dtype: 'F32', shape, data }] as const;

@@ -10,9 +10,14 @@ import { fuse } from '../../src/engine/graph/passes/fuse.ts';
 
 const opaque: Op<Inputs> = { name: 'opaque', lower: () => [] };
 
+let count = 0;
+/** Returns the output of a node like no other. */
+const unlike = (graph: Graph, shape: readonly number[]): Tensor =>
+  graph.add(opaque, {}, count++, shape);
+
 function setting(): { graph: Graph; x: Tensor; project: (input: Tensor) => Tensor } {
   const graph = new Graph({ precision: 'f32' });
-  const x = graph.add(opaque, {}, null, [10, 8]);
+  const x = unlike(graph, [10, 8]);
   const project = (input: Tensor): Tensor =>
     matmulWeight(input, graph.weight('w', [8, 8]), graph.weight('b', [8]));
   return { graph, x, project };
@@ -33,10 +38,7 @@ describe('fusion', () => {
 
   it('folds activation, factor and residual one after another', () => {
     const { graph, x, project } = setting();
-    const [other, past] = [
-      graph.add(opaque, {}, null, [10, 8]),
-      graph.add(opaque, {}, null, [10, 8]),
-    ];
+    const [other, past] = [unlike(graph, [10, 8]), unlike(graph, [10, 8])];
     graph.result('y', add(past, mul(silu(project(x)), other)));
     expect(fuse(graph)).toBe(3);
     expect(names(graph)).toEqual(['opaque', 'opaque', 'opaque', 'linear']);
@@ -45,8 +47,8 @@ describe('fusion', () => {
 
   it('folds a gate and its residual', () => {
     const { graph, x, project } = setting();
-    const gate = graph.add(opaque, {}, null, [1, 6, 8]);
-    const past = graph.add(opaque, {}, null, [10, 8]);
+    const gate = unlike(graph, [1, 6, 8]);
+    const past = unlike(graph, [10, 8]);
     graph.result('y', gatedResidual(past, project(x), gate, 2, 10));
     expect(fuse(graph)).toBe(1);
     expect(graph.nodes.at(-1)).toMatchObject({
@@ -106,9 +108,9 @@ describe('fusion', () => {
 
   it('leaves scaled steps and repeated rows alone', () => {
     const { graph, x, project } = setting();
-    const row = graph.add(opaque, {}, null, [1, 8]);
+    const row = unlike(graph, [1, 8]);
     graph.result('a', affine(project(x), 2));
-    graph.result('b', mul(project(x), row));
+    graph.result('b', mul(matmulWeight(x, graph.weight('w2', [8, 8])), row));
     expect(fuse(graph)).toBe(0);
   });
 

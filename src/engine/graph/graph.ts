@@ -6,7 +6,7 @@
  */
 import { EngineError } from '../gpu/errors.ts';
 import type { DeviceTensor, Dtype, Shape } from '../gpu/tensor.ts';
-import { rowsOf, sizeOf } from '../gpu/tensor.ts';
+import { bytesOf, rowsOf, sizeOf } from '../gpu/tensor.ts';
 import type { Dispatch } from '../kernels/kernel.ts';
 
 /** How weight values are laid out for the kernel that reads them; see weights/pack.ts. */
@@ -21,12 +21,14 @@ export type TensorSource =
       readonly packing: Packing;
       readonly stored: Shape;
     }
+  /** Weights that lie behind one another in memory, as one; see `Graph.stack`. */
+  | { readonly kind: 'stack'; readonly key: string; readonly parts: readonly Tensor[] }
   /** Known on the CPU when the graph is built, e.g. RoPE tables. */
   | { readonly kind: 'constant'; readonly values: ArrayLike<number> }
   /** Lives outside the graph: inputs, sampler state, feature caches. Several graphs may share it. */
   | { readonly kind: 'external'; readonly device: DeviceTensor }
-  /** The same memory under another shape. */
-  | { readonly kind: 'alias'; readonly of: Tensor };
+  /** The same memory, or what lies there from byte `at` on, under another shape. */
+  | { readonly kind: 'alias'; readonly of: Tensor; readonly at: number };
 
 export type Tensor = {
   readonly id: number;
@@ -70,6 +72,9 @@ export type GraphOptions = {
   /** Storage of sums on the residual stream at f16 precision; f32 unless a model says that f16 holds them. */
   readonly residual?: Dtype;
 };
+
+/** Offsets at which any device binds a buffer are multiples of this. */
+export const BINDING_ALIGNMENT = 256;
 
 /** Rows up to which an activation is kept in f32 at any precision: time embeddings and modulation, a few kilobytes. */
 const SMALL_ROWS = 8;
@@ -117,6 +122,19 @@ export class Graph {
     return output;
   }
 
+  /** Puts a node with one output of the given shape at place `at`, in the scope it names; returns the output. */
+  insert<I extends Inputs, A>(
+    at: number,
+    node: Omit<Node<I, A>, 'outputs'>,
+    shape: Shape,
+    dtype: Dtype,
+  ): Tensor {
+    const label = `${node.scope}/${node.op.name}`;
+    const output = this.#tensor(label, shape, dtype, { kind: 'activation' });
+    this.nodes.splice(at, 0, { ...node, outputs: [output] });
+    return output;
+  }
+
   /** Adds a node that only updates external tensors. */
   effect<I extends Inputs, A>(op: Op<I, A>, inputs: I, attrs: A): void {
     this.nodes.push({ op, inputs, attrs, outputs: [], scope: this.scope });
@@ -137,6 +155,36 @@ export class Graph {
     const dtype = options.dtype ?? (shape.length > 1 ? this.compute : 'f32');
     const source = { kind: 'weight', key, packing: options.packing ?? 'plain', stored } as const;
     const tensor = this.#tensor(key, shape, dtype, source);
+    this.weights.set(key, tensor);
+    return tensor;
+  }
+
+  /**
+   * Returns `parts`, weights of one type and width, stacked row upon row: the same tensor each time. They are loaded
+   * as one; the parts themselves only where something else reads them (see passes/prune.ts).
+   */
+  stack(parts: readonly Tensor[]): Tensor {
+    const [first] = parts;
+    const width = first?.shape.at(-1) ?? 0;
+    const key = parts.map(({ label }) => label).join(' + ');
+    const known = this.weights.get(key);
+    if (known) return known;
+    for (const { shape, dtype, label, source } of parts) {
+      const fits = source.kind === 'weight' && dtype === first?.dtype;
+      checkShape(
+        fits && shape.at(-1) === width,
+        this,
+        `stack of ${label}`,
+        shape,
+        `rows of ${width}`,
+      );
+    }
+    const rows = parts.reduce((sum, { shape }) => sum + rowsOf(shape), 0);
+    const tensor = this.#tensor(key, [rows, width], first?.dtype ?? 'f32', {
+      kind: 'stack',
+      key,
+      parts,
+    });
     this.weights.set(key, tensor);
     return tensor;
   }
@@ -168,7 +216,18 @@ export class Graph {
         `reshape in ${this.scope} — got [${of.shape.join(', ')}], cannot be seen as [${shape.join(', ')}]`,
       );
     }
-    return this.#tensor(of.label, shape, of.dtype, { kind: 'alias', of });
+    return this.#tensor(of.label, shape, of.dtype, { kind: 'alias', of, at: 0 });
+  }
+
+  /**
+   * Returns what lies in `of` from byte `at` on, as a tensor of its own; no copy is made.
+   * Throws `graph/shape` when it ends beyond or does not start where a device can bind: at a multiple of 256 bytes.
+   */
+  part(of: Tensor, at: number, shape: Shape): Tensor {
+    const fits =
+      at % BINDING_ALIGNMENT === 0 && at + bytesOf(shape, of.dtype) <= bytesOf(of.shape, of.dtype);
+    checkShape(fits, this, `part of ${of.label} from byte ${at}`, shape, 'to lie inside');
+    return this.#tensor(of.label, shape, of.dtype, { kind: 'alias', of, at });
   }
 
   /** Keeps `tensor` readable after a run, under `name`. */
@@ -192,6 +251,21 @@ export function rootOf(tensor: Tensor): Tensor {
   let root = tensor;
   while (root.source.kind === 'alias') root = root.source.of;
   return root;
+}
+
+/** Returns the weights of a graph by checkpoint key, those that are loaded as part of a stack among them. */
+export function checkpointWeights({ weights }: Graph): ReadonlyMap<string, Tensor> {
+  const all = [...weights.values()].flatMap((tensor) =>
+    tensor.source.kind === 'stack' ? tensor.source.parts : [tensor],
+  );
+  return new Map(all.map((tensor) => [tensor.label, tensor]));
+}
+
+/** Bytes from the start of `rootOf(tensor)` to the tensor. */
+export function offsetOf(tensor: Tensor): number {
+  let at = 0;
+  for (let t = tensor; t.source.kind === 'alias'; t = t.source.of) at += t.source.at;
+  return at;
 }
 
 /** Narrows a node to the kind made by `op`. */

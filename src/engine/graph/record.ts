@@ -12,7 +12,7 @@ import type { Dispatch, Grid, Kernel } from '../kernels/kernel.ts';
 import type { Compiled, PipelineCache } from '../kernels/pipelines.ts';
 import { selectVariant, situationOf } from '../kernels/select.ts';
 import type { Graph, Tensor } from './graph.ts';
-import { rootOf } from './graph.ts';
+import { offsetOf, rootOf } from './graph.ts';
 import { planMemory } from './plan.ts';
 import { splitGrid } from './split.ts';
 
@@ -34,6 +34,9 @@ export type RecordContext = {
   /** Work that one dispatch may hold, in flops or bytes, whichever is reached first; larger ones are cut. */
   readonly maxDispatchFlops?: number;
 };
+
+/** Where a tensor lies on the device. */
+type Location = { readonly buffer: GPUBuffer; readonly offset: number; readonly size: number };
 
 type Call = {
   readonly label: string;
@@ -97,24 +100,26 @@ export async function record(graph: Graph, context: RecordContext): Promise<Reco
     ),
   );
   const constants = new Map<Tensor, GPUBuffer>();
-  const locate = (
-    tensor: Tensor,
-  ): GPUBufferBinding & { buffer: GPUBuffer; offset: number; size: number } => {
+  const locate = (tensor: Tensor): Location => {
     const root = rootOf(tensor);
-    const size = bytesOf(root.shape, root.dtype);
+    const { buffer, offset } = locateRoot(root);
+    const size = bytesOf(tensor.shape, tensor.dtype);
+    return { buffer, offset: offset + offsetOf(tensor), size };
+  };
+  const locateRoot = (root: Tensor): { buffer: GPUBuffer; offset: number } => {
     const { source } = root;
-    if (source.kind === 'weight') return bindingOf(context.weights(source.key), size);
-    if (source.kind === 'external') return bindingOf(source.device, size);
+    if (source.kind === 'weight' || source.kind === 'stack') return context.weights(source.key);
+    if (source.kind === 'external') return source.device;
     if (source.kind === 'constant') {
       const known = constants.get(root) ?? uploadConstant(root, source.values, device, owned);
       constants.set(root, known);
-      return { buffer: known, offset: 0, size };
+      return { buffer: known, offset: 0 };
     }
     const place = plan.placements.get(root);
     const buffer = place && arenas[place.segment];
     if (!place || !buffer)
       throw new EngineError('graph/unwritten', `${root.label} — is read but no node writes it`);
-    return { buffer, offset: place.offset, size };
+    return { buffer, offset: place.offset };
   };
   const dispatches = bindCalls(calls, device, locate, owned);
   const results = new Map(
@@ -132,12 +137,6 @@ export async function record(graph: Graph, context: RecordContext): Promise<Reco
     lowerBoundBytes: plan.lowerBoundBytes,
   });
 }
-
-const bindingOf = (tensor: DeviceTensor, size: number) => ({
-  buffer: tensor.buffer,
-  offset: tensor.offset,
-  size,
-});
 
 function own(
   owned: GPUBuffer[],
@@ -195,7 +194,7 @@ async function compileCalls(graph: Graph, context: RecordContext): Promise<Call[
 function bindCalls(
   calls: readonly Call[],
   device: GPUDevice,
-  locate: (tensor: Tensor) => GPUBufferBinding,
+  locate: (tensor: Tensor) => Location,
   owned: GPUBuffer[],
 ): RecordedDispatch[] {
   const align = Math.max(256, device.limits.minUniformBufferOffsetAlignment);
@@ -243,11 +242,11 @@ function bindCalls(
   return recorded;
 }
 
-/** Throws `graph/aliased` when a dispatch would bind one tensor twice, which WebGPU refuses unless both are read-only. */
+/** Throws `graph/aliased` when a dispatch would bind bytes twice, which WebGPU refuses unless both are read-only. */
 function checkDistinct(
   label: string,
   { kernel, tensors }: Dispatch<Tensor>,
-  locate: (tensor: Tensor) => GPUBufferBinding,
+  locate: (tensor: Tensor) => Location,
 ): void {
   const ranges = Object.entries(kernel.tensors).flatMap(([name, { role }]) => {
     const tensor = role === 'weight' ? undefined : tensors[name];
@@ -256,7 +255,12 @@ function checkDistinct(
   ranges.forEach((range, i) => {
     const twin = ranges
       .slice(0, i)
-      .find(({ buffer, offset }) => buffer === range.buffer && offset === range.offset);
+      .find(
+        ({ buffer, offset, size }) =>
+          buffer === range.buffer &&
+          offset < range.offset + range.size &&
+          range.offset < offset + size,
+      );
     if (twin)
       throw new EngineError(
         'graph/aliased',

@@ -25,39 +25,82 @@ export const matmul = defineKernel({
     gateParts: 'u32',
     gatePart: 'u32',
     rowsPerGroup: 'u32',
+    planes: 'u32',
   },
   tune: { RM: [4, 1, 2, 8] },
   choose: ({ M = 1 }) => ({ RM: M <= 16 ? 1 : M <= 32 ? 2 : 4 }),
   grid: ({ M = 1, N = 1 }, { RM }) => [Math.ceil(N / 64), Math.ceil(M / (16 * Number(RM))), 1],
   cost: ({ M = 1, N = 1, K = 1 }) => ({ flops: 2 * M * N * K, bytes: 2 * (M * K + N * K + M * N) }),
-  shapes: ({ M = 1, N = 1, K = 1, gateGroups = 1, gateParts = 1 }) => ({
+  shapes: ({ M = 1, N = 1, K = 1, gateGroups = 1, gateParts = 1, planes = 1 }) => ({
     x: [M, K],
     w: [N, K],
     bias: [N],
     gate: [gateGroups, gateParts, N],
     factor: [M, N],
     residual: [M, N],
-    y: [M, N],
+    y: [planes * M, N / planes],
   }),
   cpu: matmulCpu,
   tolerance: { f32: { abs: 2e-5, rel: 1e-5 }, f16: { abs: 2e-2, rel: 4e-3 } },
   cases: [
     ...ACTIVATIONS.map((ACTIVATION) => ({
-      dims: { M: 5, N: 6, K: 7, gateGroups: 1, gateParts: 1, gatePart: 0, rowsPerGroup: 1 },
+      dims: {
+        M: 5,
+        N: 6,
+        K: 7,
+        gateGroups: 1,
+        gateParts: 1,
+        gatePart: 0,
+        rowsPerGroup: 1,
+        planes: 1,
+      },
       values: { ACTIVATION },
       absent: ['gate', 'factor', 'residual'],
       why: `no axis is a multiple of four, ${ACTIVATION}`,
     })),
     {
-      dims: { M: 70, N: 68, K: 36, gateGroups: 2, gateParts: 6, gatePart: 2, rowsPerGroup: 30 },
+      dims: {
+        M: 70,
+        N: 68,
+        K: 36,
+        gateGroups: 2,
+        gateParts: 6,
+        gatePart: 2,
+        rowsPerGroup: 30,
+        planes: 1,
+      },
       values: { ACTIVATION: 'none' },
       why: 'edge tiles on every side, gate by groups, factor and residual',
     },
     {
-      dims: { M: 3, N: 130, K: 33, gateGroups: 1, gateParts: 1, gatePart: 0, rowsPerGroup: 3 },
+      dims: {
+        M: 3,
+        N: 130,
+        K: 33,
+        gateGroups: 1,
+        gateParts: 1,
+        gatePart: 0,
+        rowsPerGroup: 3,
+        planes: 1,
+      },
       values: { ACTIVATION: 'silu' },
       absent: ['bias', 'factor'],
       why: 'fewer rows than one tile, no bias',
+    },
+    {
+      dims: {
+        M: 21,
+        N: 84,
+        K: 20,
+        gateGroups: 1,
+        gateParts: 1,
+        gatePart: 0,
+        rowsPerGroup: 21,
+        planes: 3,
+      },
+      values: { ACTIVATION: 'none' },
+      absent: ['gate', 'factor', 'residual'],
+      why: 'three products behind one another',
     },
   ],
   bench: [
@@ -77,7 +120,7 @@ export const matmul = defineKernel({
 });
 
 function benchDims(M: number, N: number, K: number): Dims {
-  return { M, N, K, gateGroups: 1, gateParts: 1, gatePart: 0, rowsPerGroup: M };
+  return { M, N, K, gateGroups: 1, gateParts: 1, gatePart: 0, rowsPerGroup: M, planes: 1 };
 }
 
 function matmulCpu(inputs: Arrays, dims: Dims, values: Values): Arrays {
@@ -89,6 +132,7 @@ function matmulCpu(inputs: Arrays, dims: Dims, values: Values): Arrays {
     gateParts = 1,
     gatePart = 0,
     rowsPerGroup = 1,
+    planes = 1,
   } = dims;
   const { x = new Float32Array(), w = new Float32Array(), bias, gate, factor, residual } = inputs;
   const y = new Float32Array(M * N);
@@ -103,7 +147,9 @@ function matmulCpu(inputs: Arrays, dims: Dims, values: Values): Arrays {
           gate[
             (Math.min(Math.floor(m / rowsPerGroup), gateGroups - 1) * gateParts + gatePart) * N + n
           ]!;
-      y[m * N + n] = v + (residual?.[m * N + n] ?? 0);
+      const width = N / planes;
+      const plane = Math.floor(n / width);
+      y[(plane * M + m) * width + n - plane * width] = v + (residual?.[m * N + n] ?? 0);
     }
   }
   return { y };

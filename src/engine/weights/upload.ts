@@ -84,21 +84,34 @@ export class WeightSet {
     return known !== undefined;
   }
 
-  async #upload(key: string, { shape, dtype, source }: Tensor): Promise<void> {
-    if (source.kind !== 'weight') return;
+  async #upload(key: string, tensor: Tensor): Promise<void> {
+    const { shape, dtype, source } = tensor;
+    const { buffer, offset } = this.#allocate(bytesOf(shape, dtype));
+    let at = offset;
+    for (const part of source.kind === 'stack' ? source.parts : [tensor]) {
+      const bytes = await this.#packed(part);
+      this.#gpu.device.queue.writeBuffer(buffer, at, bytes);
+      at += bytes.byteLength;
+    }
+    this.#loaded.set(key, { label: key, shape, dtype, buffer, offset });
+  }
+
+  /** Resolves to the bytes of one weight as kernels read them. */
+  async #packed({ shape, dtype, source, label }: Tensor): Promise<Uint8Array<ArrayBuffer>> {
+    if (source.kind !== 'weight') {
+      throw new EngineError('weights/missing', `${label} — got a ${source.kind}, needs a weight`);
+    }
+    const { key, stored, packing } = source;
     const { shape: found } = this.#source.info(key);
-    if (!sameAxes(found, source.stored)) {
+    if (!sameAxes(found, stored)) {
       throw new EngineError(
         'weights/shape',
-        `weight ${key} — got [${found.join(', ')}], needs [${source.stored.join(', ')}]`,
+        `weight ${key} — got [${found.join(', ')}], needs [${stored.join(', ')}]`,
       );
     }
     const values = await this.#source.read(key);
-    const ordered = source.packing === 'conv' ? tapsBeforeChannels(values, shape) : values;
-    const bytes = packTensor(ordered, shape, dtype);
-    const { buffer, offset } = this.#allocate(bytesOf(shape, dtype));
-    this.#gpu.device.queue.writeBuffer(buffer, offset, bytes);
-    this.#loaded.set(key, { label: key, shape, dtype, buffer, offset });
+    const ordered = packing === 'conv' ? tapsBeforeChannels(values, shape) : values;
+    return packTensor(ordered, shape, dtype);
   }
 
   #allocate(size: number): { buffer: GPUBuffer; offset: number } {

@@ -2,6 +2,7 @@
 //
 //   y[row, column..] = residual + gate[g(row)] * (factor * activate(sum + bias))    g(row) = min(row / rowsPerGroup, gateGroups - 1)
 //
+// With planes > 1, y is cut into matrices [M, N / planes] that lie behind one another; N / planes is a multiple of four.
 // Used by matmul and matmul-direct; places outside of y are passed over.
 #include "lib/activation.wgsl"
 #include "lib/lanes.wgsl"
@@ -29,5 +30,11 @@ fn put(row: u32, column: u32, sum: vec4f) {
 #if HAS_RESIDUAL
   v += loadResidual(at);
 #endif
+  if (p.planes > 1u) {
+    let width = nGroups / p.planes;
+    let group = column / 4u;
+    storeY((group / width * p.M + row) * width + group % width, v);
+    return;
+  }
   storeY(at, keep(v, column, p.N));
 }

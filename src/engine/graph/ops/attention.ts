@@ -100,6 +100,8 @@ export type RopeAttrs = {
   readonly heads: number;
   readonly pairing: Pairing;
   readonly rowsPerPosition: number;
+  /** Matrices of equal size that stand behind one another in x, each with its own row of weights. */
+  readonly planes: number;
   /** Set when the norm before it was folded in. */
   readonly norm: { readonly eps: number } | undefined;
 };
@@ -107,12 +109,13 @@ export type RopeAttrs = {
 export const ropeOp: Op<RopeInputs, RopeAttrs> = {
   name: 'rope',
   lower({ inputs: { x, weight, table }, attrs, outputs }: Node<RopeInputs, RopeAttrs>) {
-    const { heads, pairing, rowsPerPosition, norm } = attrs;
+    const { heads, pairing, rowsPerPosition, planes, norm } = attrs;
     const dims = {
       rows: rowsOf(x.shape),
       heads,
       D: (x.shape.at(-1) ?? 0) / heads,
       rowsPerPosition,
+      planeRows: rowsOf(x.shape) / planes,
       eps: norm?.eps ?? 0,
     };
     const values = { PAIRING: pairing, NORM: norm !== undefined };
@@ -147,6 +150,6 @@ export function rope(
     table.shape,
     `[${positions}, ${D}]`,
   );
-  const attrs = { heads, pairing, rowsPerPosition, norm: undefined };
+  const attrs = { heads, pairing, rowsPerPosition, planes: 1, norm: undefined };
   return x.graph.add(ropeOp, { x, weight: undefined, table }, attrs, x.shape);
 }

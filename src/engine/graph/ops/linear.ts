@@ -23,6 +23,8 @@ export type LinearAttrs = {
   readonly gatePart: number;
   /** Rows of x that share one group of the gate. */
   readonly rowsPerGroup: number;
+  /** Into how many matrices of equal width, one behind another, the product is cut. */
+  readonly planes: number;
 };
 
 /** y = residual + gate * (activation(x Wᵀ + bias) * factor). */
@@ -40,6 +42,7 @@ export const linearOp: Op<LinearInputs, LinearAttrs> = {
       gateParts: gate?.shape[1] ?? 1,
       gatePart: attrs.gatePart,
       rowsPerGroup: attrs.rowsPerGroup,
+      planes: attrs.planes,
     };
     const tensors = {
       x,
@@ -67,6 +70,6 @@ export function matmulWeight(x: Tensor, weight: Tensor, bias?: Tensor, dtype?: D
   const [N = 1, K = 1] = weight.shape;
   checkShape(x.shape.at(-1) === K, x.graph, 'linear', x.shape, `last axis ${K}`);
   const inputs = { x, weight, bias, gate: undefined, factor: undefined, residual: undefined };
-  const attrs = { activation: 'none', gatePart: 0, rowsPerGroup: 1 } as const;
+  const attrs = { activation: 'none', gatePart: 0, rowsPerGroup: 1, planes: 1 } as const;
   return x.graph.add(linearOp, inputs, attrs, [...x.shape.slice(0, -1), N], dtype);
 }

@@ -10,7 +10,10 @@ import { isNode, rootOf } from '../graph.ts';
 import type { ElementwiseAttrs } from '../ops/elementwise.ts';
 import { elementwiseOp } from '../ops/elementwise.ts';
 import { gateOp } from '../ops/gate.ts';
+import { fuseProjections } from './fuse-projections.ts';
 import { fuseRope } from './fuse-rope.ts';
+import { shareResults } from './share.ts';
+import { pruneWeights } from './substitute.ts';
 
 type Attrs = Readonly<Record<string, unknown>>;
 
@@ -22,9 +25,16 @@ type Step = {
   readonly attrs: Attrs;
 };
 
-/** Rewrites `graph.nodes` in place; returns how many steps were folded in. */
+/** Rewrites `graph.nodes` in place by all passes; returns how many nodes were dropped or folded in. */
 export function fuse(graph: Graph): number {
-  let folded = fuseRope(graph);
+  const shared = shareResults(graph);
+  const folded = fuseRope(graph) + fuseRiders(graph) + fuseProjections(graph);
+  pruneWeights(graph);
+  return shared + folded;
+}
+
+function fuseRiders(graph: Graph): number {
+  let folded = 0;
   for (let index = 0; index < graph.nodes.length; index++) {
     const node = graph.nodes[index];
     if (!node) continue;
@@ -88,7 +98,7 @@ function canRide(graph: Graph, producer: Node, at: number, index: number, step: 
   const needed: readonly Rider[] = step.rider === 'gate' ? ['gate', 'residual'] : [step.rider];
   if (!needed.every((rider) => riders.includes(rider))) return false;
   // A weight as rider would be bound writable beside the producer's own weights, in one buffer.
-  if (Object.values(step.inputs).some((t) => t && rootOf(t).source.kind === 'weight')) return false;
+  if (Object.values(step.inputs).some((t) => t && isWeight(rootOf(t)))) return false;
   const taken = ORDER.filter((rider) => rides(producer, rider));
   if (taken.some((rider) => ORDER.indexOf(rider) >= ORDER.indexOf(step.rider))) return false;
   if (
@@ -107,6 +117,9 @@ function canRide(graph: Graph, producer: Node, at: number, index: number, step: 
       Object.values(other.inputs).some((t) => t && sharesMemory(mine, t)),
   );
 }
+
+const isWeight = ({ source }: Tensor): boolean =>
+  source.kind === 'weight' || source.kind === 'stack';
 
 function rides(node: Node, rider: Rider): boolean {
   if (rider === 'activation') return ((node.attrs as Attrs)['activation'] ?? 'none') !== 'none';

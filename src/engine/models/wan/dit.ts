@@ -28,19 +28,34 @@ export type TransformerArgs = {
   readonly probe?: Probe | undefined;
 };
 
+/** Keys and values of a block's own tokens; `still` are the keys before they are turned to their places. */
+export type OwnKeys = { readonly k: Tensor; readonly v: Tensor; readonly still: Tensor };
+
+/** Returns what tokens attend to in place of their own keys and values, for models that remember. */
+export type Recall = (own: OwnKeys) => { readonly k: Tensor; readonly v: Tensor };
+
 /** What a block is given beside its tokens. */
-type BlockArgs = {
-  /** Modulation before the block's own table: [G · 6, width]. */
-  readonly time: Tensor;
+export type BlockArgs = {
+  /** Modulation of all blocks: [G, layers · 6, width]. */
+  readonly parts: Tensor;
+  /** Which of the parts is the block's first. */
+  readonly first: number;
   readonly rowsPerGroup: number;
   readonly table: Tensor;
   readonly context: BlockContext;
   readonly lastKeyBias: number;
+  readonly recall?: Recall;
   readonly probe: Probe | undefined;
 };
 
-const modulate = (x: Tensor, m: Tensor, first: number, eps: number, rowsPerGroup: number): Tensor =>
-  modulatedNorm(x, m, { eps, shiftPart: first, scalePart: first + 1, rowsPerGroup });
+/** Returns LN(x)·(1 + scale) + shift, with parts `first` (shift) and `first + 1` (scale) of m [groups, parts, width]. */
+export const modulate = (
+  x: Tensor,
+  m: Tensor,
+  first: number,
+  eps: number,
+  rowsPerGroup: number,
+): Tensor => modulatedNorm(x, m, { eps, shiftPart: first, scalePart: first + 1, rowsPerGroup });
 
 const attentionFields = ({ width, eps, qkNorm }: WanConfig) => ({
   to_q: linear({ in: width, out: width }),
@@ -49,6 +64,9 @@ const attentionFields = ({ width, eps, qkNorm }: WanConfig) => ({
 });
 
 const normed = (norm: Layer | undefined, x: Tensor): Tensor => (norm ? norm(x) : x);
+
+/** One block, applied. */
+export type Run = (x: Tensor, args: BlockArgs) => Tensor;
 
 /** Attention of all tokens to all, each at its place in the grid. */
 const selfAttention = (config: WanConfig) =>
@@ -59,11 +77,11 @@ const selfAttention = (config: WanConfig) =>
       norm_k: config.qkNorm ? rmsNorm({ channels: config.width, eps: config.eps }) : absent,
       to_v: linear({ in: config.width, out: config.width }),
     },
-    (m, x: Tensor, table: Tensor, probe: Probe | undefined) => {
+    (m, x: Tensor, { table, probe, recall = (own) => own }: BlockArgs) => {
       const { heads } = config;
       const q = rope(normed(m.norm_q, m.to_q(x)), table, { heads });
-      const k = rope(normed(m.norm_k, m.to_k(x)), table, { heads });
-      const v = m.to_v(x);
+      const still = normed(m.norm_k, m.to_k(x));
+      const { k, v } = recall({ k: rope(still, table, { heads }), v: m.to_v(x), still });
       const o = attention(q, k, v, { heads });
       Object.entries({ q, k, v, o }).forEach(([name, tensor]) => probe?.(`self.${name}`, tensor));
       return m['to_out.0'](o);
@@ -99,25 +117,23 @@ const transformerBlock = (config: WanConfig) => {
   const { width, ffnDim, eps, crossNorm } = config;
   return block(
     {
-      scale_shift_table: parameter([6, width], 'f32', [1, 6, width]),
       attn1: selfAttention(config),
       norm2: crossNorm ? layerNorm({ channels: width, eps, affine: true }) : absent,
       attn2: crossAttention(config),
       'ffn.net.0.proj': linear({ in: width, out: ffnDim }),
       'ffn.net.2': linear({ in: ffnDim, out: width }),
     },
-    (m, x: Tensor, { time, table, context, rowsPerGroup, lastKeyBias, probe }: BlockArgs) => {
-      const groups = (time.shape[0] ?? 6) / 6;
-      const parts = reshape(addRows(time, m.scale_shift_table), [groups, 6, width]);
-      const a = modulate(x, parts, 0, eps, rowsPerGroup); // [L, width]
-      const seen = m.attn1(a, table, probe);
-      x = gatedResidual(x, seen, parts, 2, rowsPerGroup);
+    (m, x: Tensor, args: BlockArgs) => {
+      const { parts, first, context, rowsPerGroup, lastKeyBias, probe } = args;
+      const a = modulate(x, parts, first, eps, rowsPerGroup); // [L, width]
+      const seen = m.attn1(a, args);
+      x = gatedResidual(x, seen, parts, first + 2, rowsPerGroup);
       const b = normed(m.norm2, x);
       const read = m.attn2(b, context, lastKeyBias, probe);
       x = add(x, read);
-      const c = modulate(x, parts, 3, eps, rowsPerGroup);
+      const c = modulate(x, parts, first + 3, eps, rowsPerGroup);
       const fed = m['ffn.net.2'](geluTanh(m['ffn.net.0.proj'](c)));
-      x = gatedResidual(x, fed, parts, 5, rowsPerGroup);
+      x = gatedResidual(x, fed, parts, first + 5, rowsPerGroup);
       const kept = {
         attn1_in: a,
         attn1_out: seen,
@@ -133,8 +149,21 @@ const transformerBlock = (config: WanConfig) => {
   );
 };
 
+/** The modulation tables of all blocks as one: [layers · 6, width]. */
+export const modulationTables =
+  ({ layers, width }: WanConfig): Module<Tensor> =>
+  (scope) => {
+    const table = parameter([6, width], 'f32', [1, 6, width]);
+    const tables = list(layers, () => (at) => table(at.child('scale_shift_table')))(scope);
+    return scope.graph.stack(tables);
+  };
+
+/** All blocks without their modulation tables. */
+export const transformerBlocks = (config: WanConfig): Module<readonly Run[]> =>
+  list(config.layers, () => transformerBlock(config));
+
 /** Sinusoids -> embedding [G, width] and modulation [G, 6 · width], all in f32. */
-const timeEmbedder = ({ freqDim, width }: WanConfig) => {
+export const timeEmbedder = ({ freqDim, width }: WanConfig) => {
   const exact = { dtype: 'f32', weightDtype: 'f32' } as const;
   return block(
     {
@@ -158,7 +187,10 @@ export const wanTransformer = (config: WanConfig): Module<(args: TransformerArgs
     {
       patch_embedding: patchEmbedding(config),
       condition_embedder: timeEmbedder(config),
-      blocks: list(config.layers, () => transformerBlock(config)),
+      blocks: (scope) => ({
+        tables: modulationTables(config)(scope),
+        runs: transformerBlocks(config)(scope),
+      }),
       scale_shift_table: parameter([2, width], 'f32', [1, 2, width]),
       proj_out: linear({ in: width, out: volume * outChannels, dtype: 'f32' }),
     },
@@ -187,7 +219,11 @@ export const wanTransformer = (config: WanConfig): Module<(args: TransformerArgs
       Object.entries({ patches: x, embedding, modulation }).forEach(([name, tensor]) =>
         probe?.(name, tensor),
       );
-      m.blocks.forEach((run, index) => {
+      const { tables, runs } = m.blocks;
+      const repeated = rearrange(modulation, 'g c -> (g l) c', { l: config.layers });
+      const modulations = addRows(reshape(repeated, [groups * 6 * config.layers, width]), tables);
+      const allParts = reshape(modulations, [groups, 6 * config.layers, width]);
+      runs.forEach((run, index) => {
         const own = context[index];
         checkShape(
           own !== undefined,
@@ -197,7 +233,8 @@ export const wanTransformer = (config: WanConfig): Module<(args: TransformerArgs
           `${config.layers} blocks`,
         );
         x = run(x, {
-          time: reshape(modulation, [groups * 6, width]),
+          parts: allParts,
+          first: 6 * index,
           table,
           context: own,
           rowsPerGroup,
@@ -218,7 +255,7 @@ export const wanTransformer = (config: WanConfig): Module<(args: TransformerArgs
 };
 
 /** The convolution whose kernel is its stride: a linear layer on patches, at the start of the residual stream. */
-const patchEmbedding =
+export const patchEmbedding =
   ({ patch: { pt, ph, pw }, inChannels, width }: WanConfig): Module<Layer> =>
   (scope) =>
     linear({

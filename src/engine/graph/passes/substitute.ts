@@ -1,0 +1,36 @@
+/** Replaces tensors in a graph: what passes do to the readers of a tensor that now comes from elsewhere. */
+import type { Graph, Inputs, Tensor } from '../graph.ts';
+import { rootOf } from '../graph.ts';
+
+/** Lets every reader of a key of `by`, and of aliases of it, read its value instead. */
+export function substitute(graph: Graph, by: ReadonlyMap<Tensor, Tensor>): void {
+  if (by.size === 0) return;
+  const known = new Map(by);
+  const replaced = (tensor: Tensor): Tensor => {
+    const found = known.get(tensor);
+    if (found) return found;
+    const { source } = tensor;
+    const of = source.kind === 'alias' ? replaced(source.of) : undefined;
+    const same = source.kind !== 'alias' || of === source.of || of === undefined;
+    const result = same ? tensor : { ...tensor, source: { ...source, of } };
+    known.set(tensor, result);
+    return result;
+  };
+  graph.nodes.forEach((node, index) => {
+    const inputs: Inputs = Object.fromEntries(
+      Object.entries(node.inputs).map(([name, tensor]) => [name, tensor && replaced(tensor)]),
+    );
+    if (Object.entries(inputs).some(([name, tensor]) => tensor !== node.inputs[name]))
+      graph.nodes[index] = { ...node, inputs };
+  });
+  for (const [name, tensor] of graph.results) graph.results.set(name, replaced(tensor));
+}
+
+/** Drops weights that no node reads, e.g. those that are now read as parts of a stack. */
+export function pruneWeights(graph: Graph): void {
+  const read = new Set<Tensor>();
+  for (const { inputs } of graph.nodes)
+    for (const tensor of Object.values(inputs)) if (tensor) read.add(rootOf(tensor));
+  for (const tensor of graph.results.values()) read.add(rootOf(tensor));
+  for (const [key, tensor] of graph.weights) if (!read.has(tensor)) graph.weights.delete(key);
+}
