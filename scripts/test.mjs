@@ -13,7 +13,7 @@ import { packaged, root, runStep } from './lib/steps.mjs';
 const GOLDEN = '../shared/golden/wan';
 
 /** Golden cases of models that are not part of the engine yet. */
-const LATER = ['liveavatar_causal', 'wan22_s2v'];
+const LATER = ['liveavatar_causal'];
 
 const total = { passed: 0, failed: 0, skipped: 0 };
 const scratch = mkdtempSync(join(tmpdir(), 'zoetrope-test-'));

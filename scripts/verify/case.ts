@@ -40,6 +40,8 @@ export type Output = {
   readonly measure: Measure;
   /** How many values at the start the reference defines, when not all; `values` holds no others. */
   readonly defined?: number;
+  /** How many values at the start of the reference nothing is computed for, when not none. */
+  readonly skipped?: number;
   /** What was compared when one case runs twice, e.g. `original names`. */
   readonly note?: string;
 };

@@ -4,6 +4,7 @@ import { clip } from './cases/clip.ts';
 import { dit, originalDit } from './cases/dit.ts';
 import { motion } from './cases/motion.ts';
 import { pipelines } from './cases/pipelines.ts';
+import { s2v } from './cases/s2v.ts';
 import { schedulers } from './cases/schedulers.ts';
 import { umt5 } from './cases/umt5.ts';
 import { vae } from './cases/vae.ts';
@@ -19,4 +20,5 @@ export const CHECKERS: readonly Checker[] = [
   pipelines,
   motion,
   wav2vec2Case,
+  s2v,
 ];

@@ -34,9 +34,9 @@ async function judge({ io, precision }: CaseContext, outputs: readonly Output[])
   if (missing.length > 0) return { passed: false, text: `not computed: ${missing.join(', ')}` };
   if (outputs.length === 0) return { passed: false, text: 'nothing to compare' };
   const compared: { label: string; comparison: Comparison }[] = [];
-  for (const { name, values, measure, defined, note } of outputs) {
+  for (const { name, values, measure, defined, skipped, note } of outputs) {
     const label = note ? `${name} (${note})` : name;
-    const reference = (await io.read(name)).values.subarray(0, defined);
+    const reference = (await io.read(name)).values.subarray(skipped ?? 0, defined);
     compared.push({ label, comparison: compare(values, reference, measure, precision) });
   }
   compared.sort((a, b) => b.comparison.badness - a.comparison.badness);

@@ -1,9 +1,37 @@
 /** Tables of rotary position angles, formed on the CPU in f64: GPUs keep only 2⁻¹¹ of a sine. */
 import { EngineError } from '../gpu/errors.ts';
 
+/** Where a token stands: frame, row, column. */
+export type Position = readonly [frame: number, row: number, column: number];
+
 /**
- * Returns cos and sin of every pair of a head for every token of the grid [F, H, W]: [F·H·W, D], pair j at 2j and
- * 2j + 1. Frames take D/2 − 2⌊D/6⌋ pairs, rows and columns ⌊D/6⌋ each; pair i of n turns by position · theta^(−i/n).
+ * Returns cos and sin of every pair of a head for tokens at `positions`: [tokens, D], pair j at 2j and 2j + 1. Frames
+ * take D/2 − 2⌊D/6⌋ pairs, rows and columns ⌊D/6⌋ each; pair i of n turns by position · theta^(−i/n).
+ */
+export function ropeTableAt(
+  positions: readonly Position[],
+  D: number,
+  theta = 10000,
+): Float32Array<ArrayBuffer> {
+  const side = Math.floor(D / 6);
+  const axes = [D / 2 - 2 * side, side, side].map((pairs) =>
+    Array.from({ length: pairs }, (_, i) => theta ** (-i / pairs)),
+  );
+  const table = new Float32Array(positions.length * D);
+  let at = 0;
+  for (const position of positions) {
+    axes.forEach((rates, axis) => {
+      for (const rate of rates) {
+        table[at++] = Math.cos((position[axis] ?? 0) * rate);
+        table[at++] = Math.sin((position[axis] ?? 0) * rate);
+      }
+    });
+  }
+  return table;
+}
+
+/**
+ * Returns the table of every token of the grid [F, H, W]; see `ropeTableAt`.
  * Throws `graph/rope` when an axis has `limit` positions or more than that.
  */
 export function ropeTable3d(
@@ -19,23 +47,19 @@ export function ropeTable3d(
       { have: longest, need: limit },
     );
   }
-  const side = Math.floor(D / 6);
-  const axes = [D / 2 - 2 * side, side, side].map((pairs) =>
-    Array.from({ length: pairs }, (_, i) => theta ** (-i / pairs)),
-  );
-  const table = new Float32Array(F * H * W * D);
-  let at = 0;
-  for (let token = 0; token < F * H * W; token++) {
-    const position = [Math.floor(token / (H * W)), Math.floor(token / W) % H, token % W];
-    axes.forEach((rates, axis) => {
-      for (const rate of rates) {
-        table[at++] = Math.cos((position[axis] ?? 0) * rate);
-        table[at++] = Math.sin((position[axis] ?? 0) * rate);
-      }
-    });
-  }
-  return table;
+  return ropeTableAt(gridPositions([F, H, W]), D, theta);
 }
+
+/** Returns the position of every token of the grid [F, H, W], its first frame at `first`. */
+export const gridPositions = (
+  [F, H, W]: readonly [number, number, number],
+  first = 0,
+): Position[] =>
+  Array.from({ length: F * H * W }, (_, token) => [
+    first + Math.floor(token / (H * W)),
+    Math.floor(token / W) % H,
+    token % W,
+  ]);
 
 /**
  * Returns the sinusoid of a timestep, 0 … 1000: `width / 2` cosines, then as many sines, of t · 10000^(−i / (width / 2)).
