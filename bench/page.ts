@@ -3,23 +3,31 @@ import { openDevice } from '../src/engine/gpu/device.ts';
 import type { Gpu } from '../src/engine/gpu/device.ts';
 import { PipelineCache } from '../src/engine/kernels/pipelines.ts';
 import { copyBandwidth } from './copy.ts';
+import { textOf } from './measure-operator.ts';
+import type { OperatorBench } from './operator-page.ts';
+import { operatorBench } from './operator-page.ts';
 import { measureRow, rowsFor } from './rows.ts';
 import type { Measured, Speed } from './rows.ts';
 
-export type BenchDevice = Gpu['info'] & {
-  readonly capabilities: Gpu['caps'];
-  readonly copyGigabytes: number;
-};
+export type BenchDevice = Gpu['info'] & { readonly capabilities: Gpu['caps'] };
 
 export type RowName = { readonly kernel: string; readonly why: string; readonly tier: string };
 
 export type Outcome = Measured | { readonly leftOut: string } | { readonly failure: string };
 
-export type Bench = {
-  /** Opens the device and measures its copy bandwidth; undefined where there is no WebGPU. */
-  open(seconds: number): Promise<BenchDevice | undefined>;
+/** Every kernel on its own, by the rows of its descriptor. */
+export type KernelBench = {
+  /** Resolves to the bandwidth of the copy kernel, in GB/s. */
+  prepare(seconds: number): Promise<number>;
   rows(): RowName[];
   measure(row: number, seconds: number): Promise<Outcome>;
+};
+
+export type Bench = {
+  /** Opens the device; undefined where there is no WebGPU. */
+  open(): Promise<BenchDevice | undefined>;
+  readonly kernels: KernelBench;
+  readonly operators: OperatorBench;
 };
 
 declare global {
@@ -37,14 +45,12 @@ function device(): Opened {
   return opened;
 }
 
-globalThis.bench = {
-  async open(seconds) {
-    const gpu = await openDevice({ gpu: navigator.gpu }).catch(() => undefined);
-    if (!gpu) return undefined;
-    opened = { gpu, pipelines: new PipelineCache(gpu.device) };
+const kernels: KernelBench = {
+  async prepare(seconds) {
+    const { gpu } = device();
     const copyGigabytes = await copyBandwidth(gpu, seconds);
     if (gpu.info.software) speed = { gflops: copyGigabytes, gigabytes: copyGigabytes };
-    return { ...gpu.info, capabilities: gpu.caps, copyGigabytes };
+    return copyGigabytes;
   },
   rows: () =>
     rowsFor(device().gpu).map(({ kernel, test, tier }) => ({
@@ -59,7 +65,18 @@ globalThis.bench = {
     try {
       return await measureRow(gpu, pipelines, row, speed, seconds);
     } catch (error) {
-      return { failure: error instanceof Error ? error.message : String(error) };
+      return { failure: textOf(error) };
     }
   },
+};
+
+globalThis.bench = {
+  async open() {
+    const gpu = await openDevice({ gpu: navigator.gpu }).catch(() => undefined);
+    if (!gpu) return undefined;
+    opened = { gpu, pipelines: new PipelineCache(gpu.device) };
+    return { ...gpu.info, capabilities: gpu.caps };
+  },
+  kernels,
+  operators: operatorBench,
 };

@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- [--only NAME] [--json FILE] [--seconds S]`: times every kernel, and the built-in model end to end,
- * in a browser without a window. Plain JavaScript: a built app, Node and puppeteer are all it needs.
+ * `npm run bench`: times the engine's operators beside other libraries, every kernel on its own, and the built-in model
+ * end to end, in a browser without a window. Plain JavaScript: a built page, Node and puppeteer are all it needs.
  */
 import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -8,20 +8,32 @@ import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { benchKernels } from './bench/kernels.mjs';
 import { benchModel } from './bench/model.mjs';
-import { builtApp } from './lib/build.mjs';
+import { benchOperators } from './bench/operators.mjs';
+import { Session } from './bench/session.mjs';
+import { builtApp, builtBench } from './lib/build.mjs';
 import { CommandError, EXIT } from './lib/command-error.mjs';
 import { serve } from './lib/serve.mjs';
 
+const SECTIONS = ['operators', 'kernels', 'model'];
+
 const HELP = `npm run bench -- [OPTION...]
 
-  --only NAME      rows whose name begins so; "motion" is the built-in model end to end
-  --seconds S      time for each row (default: 0.5)
+  --peers          operators beside onnxruntime-web, TensorFlow.js and jax-js
+  --rows SECTION   operators, kernels or model (the built-in one, end to end); default: all, with --peers operators
+  --only NAME      rows whose name begins so
+  --seconds S      time for each row of each library (default: 0.5)
   --json FILE      write all figures
+  --small          small operators that a processor finishes in a moment
   --browser PATH   Chrome or Chromium to use
   --software       compute on the processor even where there is a graphics card
+  --bench DIR      a built page of the bench to use as it is
   --dist DIR       a built app to use as it is`;
 
-const MODEL_ROW = 'motion';
+/** The peers' own loaders compile and start what they bring; nothing is asked of other hosts. */
+const HEADERS = {
+  'Content-Security-Policy': "default-src 'self' blob: data: 'unsafe-inline' 'unsafe-eval'",
+  'Cache-Control': 'no-store',
+};
 
 try {
   process.exitCode = await bench();
@@ -42,20 +54,64 @@ async function bench() {
   if (!(seconds > 0)) {
     throw new CommandError(`--seconds got "${values.seconds}", takes a number`, EXIT.badInput);
   }
-  const only = values.only ?? '';
-  const server = await serve(builtApp(values.dist === undefined ? undefined : here(values.dist)));
+  const peers = values.peers === true;
+  const rows = values.rows ?? (peers ? 'operators' : undefined);
+  if (rows !== undefined && !SECTIONS.includes(rows)) {
+    throw new CommandError(`--rows got "${rows}", takes ${SECTIONS.join(', ')}`, EXIT.badInput);
+  }
   const browser = {
     ...(values.browser !== undefined && { path: values.browser }),
     software: values.software === true,
   };
+  const only = values.only ?? '';
+  const wants = (/** @type {string} */ section) => rows === undefined || rows === section;
+  const report = {
+    operators: wants('operators')
+      ? await onPage(values.bench, browser, (session) =>
+          benchOperators(session, { only, seconds, peers, small: values.small === true }),
+        )
+      : undefined,
+    kernels: wants('kernels')
+      ? await onPage(values.bench, browser, (session) => benchKernels(session, { only, seconds }))
+      : undefined,
+    model:
+      wants('model') && (rows === 'model' || only === '')
+        ? await model(values.dist, browser)
+        : undefined,
+  };
+  if (values.json !== undefined) {
+    const about = { date: new Date().toISOString(), arguments: process.argv.slice(2) };
+    writeFileSync(here(values.json), `${JSON.stringify({ ...about, ...report }, undefined, 2)}\n`);
+  }
+  const failures = (report.operators?.failures ?? 0) + (report.kernels?.failures ?? 0);
+  return failures > 0 ? EXIT.failure : 0;
+}
+
+/**
+ * @template T
+ * @param {string | undefined} folder
+ * @param {import('./lib/browser.mjs').BrowserChoice} browser
+ * @param {(session: Session) => Promise<T>} work
+ */
+async function onPage(folder, browser, work) {
+  const server = await serve(builtBench(folder && here(folder)), {}, HEADERS);
+  const session = new Session(server.url, browser);
   try {
-    const kernels =
-      MODEL_ROW === only ? undefined : await benchKernels(server.url, browser, { only, seconds });
-    const model = MODEL_ROW.startsWith(only) ? await benchModel(server.url, browser) : undefined;
-    if (values.json !== undefined) {
-      writeFileSync(here(values.json), `${JSON.stringify({ ...kernels, model }, undefined, 2)}\n`);
-    }
-    return kernels && kernels.failures > 0 ? EXIT.failure : 0;
+    return await work(session);
+  } finally {
+    await session.close();
+    await server.close();
+  }
+}
+
+/**
+ * @param {string | undefined} folder
+ * @param {import('./lib/browser.mjs').BrowserChoice} browser
+ */
+async function model(folder, browser) {
+  const server = await serve(builtApp(folder && here(folder)));
+  try {
+    return await benchModel(server.url, browser);
   } finally {
     await server.close();
   }
@@ -67,11 +123,15 @@ function options() {
   try {
     const { values } = parseArgs({
       options: {
+        rows: string,
         only: string,
         seconds: string,
         json: string,
         browser: string,
         software: boolean,
+        small: boolean,
+        peers: boolean,
+        bench: string,
         dist: string,
         help: /** @type {const} */ ({ type: 'boolean', short: 'h' }),
       },

@@ -10,8 +10,10 @@ const TYPES = {
   '.jpg': 'image/jpeg',
   '.js': 'text/javascript; charset=utf-8',
   '.json': 'application/json',
+  '.mjs': 'text/javascript; charset=utf-8',
   '.svg': 'image/svg+xml',
   '.txt': 'text/plain; charset=utf-8',
+  '.wasm': 'application/wasm',
 };
 
 /** Nothing but the app's own files may run, and nothing may be sent anywhere else. */
@@ -46,21 +48,22 @@ const HEADERS = {
  * address, e.g. `{ '/input/picture': '/home/me/cat.jpg' }`.
  * @param {string} folder
  * @param {Readonly<Record<string, string>>} [mounts]
+ * @param {Readonly<Record<string, string>>} [headers] in place of those that the app is meant to run under
  * @returns {Promise<Served>}
  */
-export async function serve(folder, mounts = {}) {
+export async function serve(folder, mounts = {}, headers = HEADERS) {
   const server = createServer((request, response) => {
     const path = pathOf(request.url ?? '/');
     const file = path === undefined ? undefined : fileFor(path, folder, mounts);
     const size = file === undefined ? undefined : sizeOf(file);
     if (request.method !== 'GET' || file === undefined || size === undefined) {
-      response.writeHead(404, HEADERS).end();
+      response.writeHead(404, headers).end();
       return;
     }
     const type = TYPES[extname(file).toLowerCase()] ?? 'application/octet-stream';
     const [first, end, status] = rangeOf(request.headers.range, size);
     response.writeHead(status, {
-      ...HEADERS,
+      ...headers,
       'Content-Type': type,
       'Content-Length': end - first,
       'Accept-Ranges': 'bytes',

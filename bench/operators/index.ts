@@ -1,0 +1,40 @@
+/** The rows of the table of operators: sizes of the released video models, and what peers publish. */
+import { attentionOperator } from './attention.ts';
+import { conv2dOperator, conv3dOperator } from './conv.ts';
+import { matmulOperator } from './matmul.ts';
+import { layerNormOperator, rmsNormOperator } from './norm.ts';
+import type { Operator } from './operator.ts';
+
+export const operators: readonly Operator[] = [
+  matmulOperator(4096, 4096, 4096),
+  matmulOperator(4096, 1536, 8960),
+  matmulOperator(512, 3072, 3072),
+  matmulOperator(257, 5120, 1280),
+  matmulOperator(16, 3072, 14336),
+  matmulOperator(1, 14336, 3072),
+  attentionOperator(1024, 1024, 12, 128),
+  attentionOperator(4096, 4096, 12, 128),
+  attentionOperator(16384, 16384, 12, 128),
+  attentionOperator(32768, 32768, 12, 128),
+  attentionOperator(4096, 4096, 24, 128),
+  attentionOperator(4096, 512, 24, 128),
+  attentionOperator(6240, 6240, 1, 512),
+  conv2dOperator([16, 64, 64, 320], 320),
+  conv3dOperator([6, 240, 416, 96], 96),
+  conv3dOperator([4, 120, 208, 192], 192),
+  conv3dOperator([2, 60, 104, 384], 384),
+  layerNormOperator(16384, 3072),
+  rmsNormOperator(16384, 1536),
+];
+
+/** Rows that any device finishes in a moment, for trying the bench out. */
+export const smallOperators: readonly Operator[] = [
+  matmulOperator(64, 96, 128),
+  matmulOperator(1, 96, 128),
+  attentionOperator(64, 64, 2, 32),
+  attentionOperator(64, 32, 2, 128),
+  conv2dOperator([2, 8, 8, 32], 32),
+  conv3dOperator([3, 8, 8, 16], 16),
+  layerNormOperator(64, 96),
+  rmsNormOperator(64, 96),
+];

@@ -1,0 +1,78 @@
+/**
+ * What the table of operators compares: one operation with its operands, how each library runs it, and its value at any
+ * place by the formula. Logical shapes and orders are the engine's (channels last, weights [out, taps, in]); a peer that
+ * wants another order of memory gets it filled in that way.
+ */
+import type * as Jax from '@jax-js/jax';
+import type * as Tf from '@tensorflow/tfjs-core';
+import type { Shape } from '../../src/engine/gpu/tensor.ts';
+import type { Graph, Tensor } from '../../src/engine/graph/graph.ts';
+import type { Fill } from '../fill.ts';
+import type { OnnxNode } from '../peers/onnx-model.ts';
+
+export type Operand = {
+  /** Logical axes, e.g. [Cout, kt, kh, kw, Cin]. */
+  readonly shape: Shape;
+  readonly fill: Fill;
+  /** A weight: what a library may prepare once, outside of the times. */
+  readonly weight?: boolean;
+};
+
+/** How a library lays a tensor out: its axes in memory as axes of the logical shape, and the shape it is seen with. */
+export type Layout = { readonly order: readonly number[]; readonly shape: Shape };
+
+export type Layouts = Readonly<Record<string, Layout>>;
+
+export type Operands<T, N extends string = string> = Readonly<Record<N, T>>;
+
+export type Operator<N extends string = string> = {
+  /** Kind and sizes, e.g. "matmul 4096×4096×4096"; rows are chosen by its beginning. */
+  readonly name: string;
+  readonly operands: Operands<Operand, N>;
+  /** Logical shape of the result. */
+  readonly result: Shape;
+  readonly flops: number;
+  /** Bound by memory: held against the copy kernel, not against the multiply-add loop. */
+  readonly memoryBound?: boolean;
+  /** What the engine sees its operands as, where it is not the logical shape. */
+  readonly shapes?: Partial<Operands<Shape, N>>;
+  build(graph: Graph, tensors: Operands<Tensor, N>): Tensor;
+  /** The value at a place of the result, from the operands' values. */
+  expected(place: readonly number[]): number;
+  /** Layouts of the operands and, under `y`, of the result. */
+  readonly onnx?: { readonly layouts: Layouts; readonly nodes: readonly OnnxNode[] };
+  readonly tfjs?: {
+    readonly layouts: Layouts;
+    run(tf: typeof Tf, tensors: Operands<Tf.Tensor, N>): Tf.Tensor;
+  };
+  readonly jax?: {
+    readonly layouts: Layouts;
+    run(jax: typeof Jax, arrays: Operands<Jax.Array, N>): Jax.Array;
+  };
+};
+
+/** Returns the row-major index of a place. */
+export const indexOf = (shape: Shape, place: readonly number[]): number =>
+  shape.reduce((index, length, axis) => index * length + (place[axis] ?? 0), 0);
+
+/** Returns the place of a row-major index. */
+export function placeOf(shape: Shape, index: number): number[] {
+  const place: number[] = [];
+  for (const length of shape.toReversed()) {
+    place.unshift(index % length);
+    index = Math.floor(index / length);
+  }
+  return place;
+}
+
+/** The layout of a shape as it stands. */
+export const asIs = (shape: Shape, seen: Shape = shape): Layout => ({
+  order: shape.map((_, axis) => axis),
+  shape: seen,
+});
+
+/** The layout of a shape with its axes in another order. */
+export const permuted = (shape: Shape, order: readonly number[], seen?: Shape): Layout => ({
+  order,
+  shape: seen ?? order.map((axis) => shape[axis] ?? 1),
+});

@@ -1,0 +1,94 @@
+/** The engine as a contender: the operator as a graph of its own, recorded once, encoded as often as asked. */
+import type { Gpu } from '../src/engine/gpu/device.ts';
+import type { DeviceTensor } from '../src/engine/gpu/tensor.ts';
+import { createTensor, pitchOf } from '../src/engine/gpu/tensor.ts';
+import type { Tensor } from '../src/engine/graph/graph.ts';
+import { Graph } from '../src/engine/graph/graph.ts';
+import { fuse } from '../src/engine/graph/passes/fuse.ts';
+import type { Recording } from '../src/engine/graph/record.ts';
+import { record } from '../src/engine/graph/record.ts';
+import type { PipelineCache } from '../src/engine/kernels/pipelines.ts';
+import type { Contender, ElementType } from './contender.ts';
+import { readElements } from './contender.ts';
+import { Filler } from './fill.ts';
+import type { Operator } from './operators/operator.ts';
+import { asIs, indexOf } from './operators/operator.ts';
+
+/** The engine on one device, under the name that the table shows. */
+export type Runner = {
+  readonly library: string;
+  readonly gpu: Gpu;
+  readonly pipelines: PipelineCache;
+  readonly types: readonly ElementType[];
+};
+
+/** Resolves to the engine's contender. Throws `gpu/limit`, `shader/compile`. */
+export async function prepareOurs(
+  { library, gpu, pipelines }: Runner,
+  operator: Operator,
+  type: ElementType,
+): Promise<Contender & { readonly kernels: readonly string[] }> {
+  const { device } = gpu;
+  const graph = new Graph({ precision: type });
+  const filler = new Filler(device);
+  const owned: DeviceTensor[] = [];
+  const held = (name: string, shape: readonly number[], dtype: DeviceTensor['dtype']) => {
+    const tensor = createTensor(device, name, shape, dtype);
+    owned.push(tensor);
+    const operand = operator.operands[name];
+    if (operand) filler.fill(tensor, operand.fill, operand.shape);
+    return tensor;
+  };
+  const inputs: Record<string, Tensor> = {};
+  for (const [name, { shape: logical, weight }] of Object.entries(operator.operands)) {
+    const shape = operator.shapes?.[name] ?? logical;
+    inputs[name] = weight ? graph.weight(name, shape) : graph.external(held(name, shape, type));
+  }
+  graph.result('y', operator.build(graph, inputs));
+  fuse(graph);
+  const weights = new Map(
+    [...graph.weights].map(([key, { shape, dtype }]) => [key, held(key, shape, dtype)]),
+  );
+  const recording = await record(graph, {
+    ...{ gpu, pipelines },
+    weights: (key) => weights.get(key) as DeviceTensor,
+  });
+  const y = recording.result('y');
+  const { shape, dtype } = y;
+  return {
+    library,
+    type,
+    kernels: [...new Set(recording.dispatches.map(({ kernel }) => kernel))],
+    async run(repeats) {
+      submitRepeats(gpu.device, recording, repeats);
+      await device.queue.onSubmittedWorkDone();
+    },
+    read(places) {
+      const width = shape.at(-1) ?? 1;
+      const elements = places.map((place) => {
+        const index = indexOf(asIs(operator.result).shape, place);
+        return Math.floor(index / width) * pitchOf(shape) + (index % width);
+      });
+      return readElements(device, y, elements, dtype === 'f16' ? 'f16' : 'f32');
+    },
+    destroy() {
+      recording.destroy();
+      for (const { buffer } of owned) buffer.destroy();
+    },
+  };
+}
+
+/** Encodes a recording several times into one pass, as a step of a model follows another. */
+export function submitRepeats(device: GPUDevice, recording: Recording, repeats: number): void {
+  const encoder = device.createCommandEncoder();
+  const pass = encoder.beginComputePass();
+  for (let i = 0; i < repeats; i++) {
+    for (const { pipeline, bindGroup, grid } of recording.dispatches) {
+      pass.setPipeline(pipeline);
+      pass.setBindGroup(0, bindGroup);
+      pass.dispatchWorkgroups(...grid);
+    }
+  }
+  pass.end();
+  device.queue.submit([encoder.finish()]);
+}
