@@ -1,13 +1,14 @@
 // attention-direct: attention for adapters that run on the processor: no workgroup memory, no barrier, no running index.
 //
 //   s[i,j] = scale * sum_d q[i,h,d] k[j,h',d] + bias[h, j - i + Lq - 1] + (j == Lk - 1 ? lastKeyBias : 0)
-//   y[i,h,:] = sum_j exp(s[i,j]) v[j,h',:] / sum_j exp(s[i,j])        h' = h / (heads / kvHeads)
+//   y[i,h,:] = sum_j exp(s[i,j]) v[j,h',:] / sum_j exp(s[i,j]) + residual[i,h,:]        h' = h / (heads / kvHeads)
 //
-// Layout   q, y [Lq, heads * D]  k, v [Lk, kvHeads * D]  bias [heads, Lq + Lk - 1]
+// Layout   q, residual, y [Lq, heads * D]  k, v [Lk, kvHeads * D]  bias [heads, Lq + Lk - 1]
 // Threads  16 in a workgroup, each ROWS rows of one head: row 16 ROWS x + lane + 16 r. Keys come one by one.
 // Exact    f32 arithmetic; online softmax as in attention.
 // Needs    D = 4 D4, at most 64; grid (ceil(Lq / (16 ROWS)), heads, 1).
 // Cost     4 Lq Lk D heads flops. CPU reference: engine/kernels/attention.ts.
+#include "lib/attention-out.wgsl"
 #param D4
 #param ROWS
 #param HAS_BIAS
@@ -58,7 +59,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
 #unroll r ROWS
   if (first + 16u * $ru < p.Lq) {
 #unroll d D4
-    storeY((row$r * p.heads + head) * D4 + $du, o$r_$d / total$r);
+    put((row$r * p.heads + head) * D4 + $du, o$r_$d / total$r);
 #end
   }
 #end

@@ -1,9 +1,9 @@
 // attention: softmax(scale q kᵀ + bias) v for each head, without ever storing the scores.
 //
 //   s[i,j] = scale * sum_d q[i,h,d] k[j,h',d] + bias[h, j - i + Lq - 1] + (j == Lk - 1 ? lastKeyBias : 0)
-//   y[i,h,:] = sum_j exp(s[i,j]) v[j,h',:] / sum_j exp(s[i,j])        h' = h / (heads / kvHeads)
+//   y[i,h,:] = sum_j exp(s[i,j]) v[j,h',:] / sum_j exp(s[i,j]) + residual[i,h,:]        h' = h / (heads / kvHeads)
 //
-// Layout   q, y [Lq, heads * D]  k, v [Lk, kvHeads * D]  bias [heads, Lq + Lk - 1]
+// Layout   q, residual, y [Lq, heads * D]  k, v [Lk, kvHeads * D]  bias [heads, Lq + Lk - 1]
 // Threads  256 in a workgroup make BQ rows of one head, TX side by side and TY = 256 / TX above each other: rows
 //          ty + TY i, keys tx + TX c of a tile of 4 TX keys, output columns of slab g: 4 (tx + TX g) .. + 3.
 //          q and k pass through workgroup memory in steps of 16 along D, k turned so that one vector holds four keys;
@@ -12,8 +12,8 @@
 //          what was summed so far shrinks by exp(m_old - m_new) as the maximum grows). q is scaled before the product,
 //          so that f16 holds it.
 // Needs    D a multiple of 4, at most 32 BLOCKS; BQ 32 or 64; 16 KiB of workgroup memory; grid (ceil(Lq / BQ), heads, 1).
-// Cost     4 Lq Lk D heads flops. CPU reference: engine/kernels/attention.ts.
-// Source   Dao 2023, arXiv:2307.08691, algorithm 1.
+// Cost     4 Lq Lk D heads flops. Source: Dao 2023, arXiv:2307.08691, algorithm 1; reference: engine/kernels/attention.ts.
+#include "lib/attention-out.wgsl"
 #param BLOCKS
 #param BQ
 #param F16
@@ -144,7 +144,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
     for (var j = 0u; j < min(TX, p.Lk); j++) { total += partial[(row - row0) * TX + j]; }
     for (var g = 0u; g < slabs; g++) {
       let d = g * TX + tx;
-      if (d < D4) { storeY((row * p.heads + head) * D4 + d, o[g][i] / total); }
+      if (d < D4) { put((row * p.heads + head) * D4 + d, o[g][i] / total); }
     }
   }
 }

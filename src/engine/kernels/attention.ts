@@ -1,4 +1,4 @@
-/** attention: softmax(scale q kᵀ + bias) v for each head, self and cross, any length, one pass over the keys. */
+/** attention: softmax(scale q kᵀ + bias) v + residual for each head, self and cross, any length, one pass over the keys. */
 import wgsl from '../../shaders/attention.wgsl';
 import type { Arrays, Dims } from './kernel.ts';
 import { defineKernel, input, optional, output, weight } from './kernel.ts';
@@ -11,7 +11,14 @@ export function attentionDims(heads: number, D: number, Lq: number, Lk: number):
 export const attention = defineKernel({
   name: 'attention',
   wgsl,
-  tensors: { q: input(), k: input(), v: input(), bias: optional(weight('f32')), y: output() },
+  tensors: {
+    q: input(),
+    k: input(),
+    v: input(),
+    bias: optional(weight('f32')),
+    residual: optional(input()),
+    y: output(),
+  },
   uniforms: {
     Lq: 'u32',
     Lk: 'u32',
@@ -37,6 +44,7 @@ export const attention = defineKernel({
     k: [Lk, kvHeads * D],
     v: [Lk, kvHeads * D],
     bias: [heads, Lq + Lk - 1],
+    residual: [Lq, heads * D],
     y: [Lq, heads * D],
   }),
   cpu: attentionCpu,
@@ -44,43 +52,61 @@ export const attention = defineKernel({
   cases: [
     {
       dims: attentionDims(2, 4, 33, 5),
-      absent: ['bias'],
+      absent: ['bias', 'residual'],
       why: 'narrowest heads, fewer keys than a tile',
     },
     {
       dims: { ...attentionDims(3, 24, 37, 70), lastKeyBias: 2.5 },
-      absent: ['bias'],
+      absent: ['bias', 'residual'],
       why: 'cross attention, odd lengths, a bias on the last key',
     },
     {
       dims: { ...attentionDims(2, 32, 67, 67), scale: 1 },
-      why: 'a table of relative positions, no scale',
+      why: 'a table of relative positions, no scale, a sum',
     },
     {
       dims: attentionDims(1, 80, 66, 130),
-      absent: ['bias'],
+      absent: ['bias', 'residual'],
       fill: (name: string, i: number) =>
         (name === 'v' ? 1 : 6) * Math.sin(i * (name === 'q' ? 0.37 : 0.73)),
       why: 'heads of 80, peaked scores',
     },
     {
       dims: { ...attentionDims(4, 128, 34, 40), kvHeads: 2 },
-      absent: ['bias'],
+      absent: ['bias', 'residual'],
       why: 'heads of 128 that share keys',
     },
-    { dims: attentionDims(1, 1024, 5, 35), absent: ['bias'], why: 'widest head' },
+    { dims: attentionDims(1, 1024, 5, 35), absent: ['bias', 'residual'], why: 'widest head' },
   ],
   bench: [
-    { dims: attentionDims(12, 128, 4096, 4096), absent: ['bias'], why: 'Wan 1.3B, self attention' },
-    { dims: attentionDims(12, 128, 8192, 512), absent: ['bias'], why: 'Wan 1.3B, text' },
-    { dims: attentionDims(1, 384, 4096, 4096), absent: ['bias'], why: 'autoencoder, middle block' },
-    { dims: attentionDims(6, 64, 1792, 1792), absent: ['bias'], why: 'motion model' },
+    {
+      dims: attentionDims(12, 128, 4096, 4096),
+      absent: ['bias', 'residual'],
+      why: 'Wan 1.3B, self attention',
+    },
+    {
+      dims: attentionDims(12, 128, 8192, 512),
+      absent: ['bias', 'residual'],
+      why: 'Wan 1.3B, text',
+    },
+    {
+      dims: attentionDims(1, 384, 4096, 4096),
+      absent: ['bias', 'residual'],
+      why: 'autoencoder, middle block',
+    },
+    { dims: attentionDims(6, 64, 1792, 1792), absent: ['bias', 'residual'], why: 'motion model' },
   ],
 });
 
 function attentionCpu(inputs: Arrays, dims: Dims): Arrays {
   const { Lq = 1, Lk = 1, heads = 1, kvHeads = 1, D = 4, scale = 1, lastKeyBias = 0 } = dims;
-  const { q = new Float32Array(), k = new Float32Array(), v = new Float32Array(), bias } = inputs;
+  const {
+    q = new Float32Array(),
+    k = new Float32Array(),
+    v = new Float32Array(),
+    bias,
+    residual,
+  } = inputs;
   const y = new Float32Array(Lq * heads * D);
   for (let i = 0; i < Lq; i++) {
     for (let h = 0; h < heads; h++) {
@@ -98,7 +124,7 @@ function attentionCpu(inputs: Arrays, dims: Dims): Arrays {
       for (let d = 0; d < D; d++) {
         let sum = 0;
         for (let j = 0; j < Lk; j++) sum += weights[j]! * v[other(j) + d]!;
-        y[at + d] = sum / total;
+        y[at + d] = sum / total + (residual?.[at + d] ?? 0);
       }
     }
   }

@@ -73,7 +73,7 @@ async function runGraph(
   const { gpu, pipelines, executor, precision } = engine;
   const graph = new Graph({ precision });
   build(new Scope(graph));
-  fuse(graph);
+  fuse(graph, gpu.caps);
   await weights.load(graph);
   options.signal?.throwIfAborted();
   const recording = await record(graph, { gpu, pipelines, weights: (key) => weights.get(key) });

@@ -13,6 +13,7 @@ export type AttentionInputs = Inputs & {
   readonly k: Tensor;
   readonly v: Tensor;
   readonly bias: Tensor | undefined;
+  readonly residual: Tensor | undefined;
 };
 
 export type AttentionAttrs = {
@@ -39,6 +40,7 @@ const WIDEST = 1024;
 
 export const attentionOp: Op<AttentionInputs, AttentionAttrs> = {
   name: 'attention',
+  riders: ['residual'],
   lower({ inputs, attrs, outputs }: Node<AttentionInputs, AttentionAttrs>) {
     const { q, k } = inputs;
     const dims = {
@@ -87,7 +89,7 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
     checkShape(fits, graph, 'attention bias', bias.shape, `[${heads}, ${Lq + Lk - 1}]`);
   }
   const attrs = { heads, kvHeads, scale: options.scale ?? 1 / Math.sqrt(D), lastKeyBias };
-  return graph.add(attentionOp, { q, k, v, bias }, attrs, q.shape);
+  return graph.add(attentionOp, { q, k, v, bias, residual: undefined }, attrs, q.shape);
 }
 
 export type RopeInputs = Inputs & {

@@ -14,23 +14,20 @@ import { substitute } from './substitute.ts';
 type Linear = Node<LinearInputs, LinearAttrs>;
 type Rope = Node<RopeInputs, RopeAttrs>;
 
-/** Every device binds this much. */
-const STACK_BYTES = 2 ** 27;
-
 const sizeOfWeight = ({ shape, dtype }: Tensor): number => bytesOf(shape, dtype);
 
 /** Rewrites `graph.nodes` in place; returns how many nodes were folded into others. */
-export function fuseProjections(graph: Graph): number {
-  return mergeLinears(graph) + mergeRotations(graph);
+export function fuseProjections(graph: Graph, maxBindingBytes: number): number {
+  return mergeLinears(graph, maxBindingBytes) + mergeRotations(graph);
 }
 
-function mergeLinears(graph: Graph): number {
+function mergeLinears(graph: Graph, maxBindingBytes: number): number {
   const groups = new Map<string, Linear[]>();
   for (const node of graph.nodes) {
     if (!isNode(node, linearOp) || !isPlain(node)) continue;
     const { x, weight, bias } = node.inputs;
     const [y] = node.outputs;
-    // Layers of one block: those of all blocks that read a text would be too much for one binding.
+    // Layers of one block: those of all blocks that read a text would fill a device's largest binding.
     const block = node.scope.split('.').slice(0, -1).join('.');
     const key = [block, x.id, weight.shape, weight.dtype, bias !== undefined, y?.dtype].join();
     groups.set(key, [...(groups.get(key) ?? []), node]);
@@ -38,7 +35,7 @@ function mergeLinears(graph: Graph): number {
   const by = new Map<Tensor, Tensor>();
   for (const group of groups.values()) {
     const bytes = group.reduce((sum, { inputs: { weight } }) => sum + sizeOfWeight(weight), 0);
-    if (group.length > 1 && bytes <= STACK_BYTES) mergeGroup(graph, group, by);
+    if (group.length > 1 && bytes <= maxBindingBytes) mergeGroup(graph, group, by);
   }
   substitute(graph, by);
   return by.size - new Set([...by.values()].map(rootOf)).size;

@@ -25,10 +25,15 @@ type Step = {
   readonly attrs: Attrs;
 };
 
+export type FuseOptions = {
+  /** Bytes that the device can bind at once; default what every device can. */
+  readonly maxBindingBytes?: number;
+};
+
 /** Rewrites `graph.nodes` in place by all passes; returns how many nodes were dropped or folded in. */
-export function fuse(graph: Graph): number {
+export function fuse(graph: Graph, { maxBindingBytes = 2 ** 27 }: FuseOptions = {}): number {
   const shared = shareResults(graph);
-  const folded = fuseRope(graph) + fuseRiders(graph) + fuseProjections(graph);
+  const folded = fuseRope(graph) + fuseRiders(graph) + fuseProjections(graph, maxBindingBytes);
   pruneWeights(graph);
   return shared + folded;
 }

@@ -53,7 +53,7 @@ export async function loadExpert(
   const weights = new WeightSet(gpu, source);
   const owned: { destroy(): void }[] = [weights];
   const recordGraph = async (graph: Graph): Promise<Recording> => {
-    fuse(graph);
+    fuse(graph, gpu.caps);
     await weights.load(graph);
     const recording = await record(graph, { gpu, pipelines, weights: (key) => weights.get(key) });
     owned.push(recording);
