@@ -4,7 +4,7 @@ import { createTensor, sizeOf, writeTensor } from '../src/engine/gpu/tensor.ts';
 import type { DeviceTensor, Shape } from '../src/engine/gpu/tensor.ts';
 import { GPUUsage } from '../src/engine/gpu/usage.ts';
 import { splitGrid } from '../src/engine/graph/split.ts';
-import { seeded } from '../src/engine/kernels/case.ts';
+import { caseTensors, seeded } from '../src/engine/kernels/case.ts';
 import type { Tier } from '../src/engine/kernels/case.ts';
 import { boundTensors, uniformBytes, writeUniforms } from '../src/engine/kernels/declare.ts';
 import type { Arrays, Case, Kernel, Values } from '../src/engine/kernels/kernel.ts';
@@ -86,10 +86,10 @@ function createTensors({
 }: CallOptions): Map<string, DeviceTensor> {
   const shapes = kernel.shapes(test.dims);
   const tensors = new Map<string, DeviceTensor>();
-  for (const [name, { role, dtype }] of Object.entries(kernel.tensors)) {
+  for (const { name, role, dtype } of caseTensors(kernel, test, tier)) {
     const shape = shapes[name];
-    if (test.absent?.includes(name) || !shape) continue;
-    const tensor = createTensor(gpu.device, name, shape, dtype ?? tier.storage);
+    if (!shape) continue;
+    const tensor = createTensor(gpu.device, name, shape, dtype);
     tensors.set(name, tensor);
     const given = inputs?.[name];
     if (given) writeTensor(gpu.device, tensor, given);

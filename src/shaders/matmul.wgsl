@@ -4,6 +4,7 @@
 //   g(m) = min(m / rowsPerGroup, gateGroups - 1)
 //
 // Layout   x [M, K]  w [N, K]  bias [N]  gate [gateGroups, gateParts, N]  factor, residual, y [M, N]
+//          w may be quantised, with scales beside it: lib/weights.wgsl
 // Threads  16 x 16 in a workgroup; each makes RM x 4 values of y: rows ty + 16 i, columns 4 tx .. 4 tx + 3.
 //          x and w pass through workgroup memory in steps of 16 along K, laid out [k / 4][row] so that neighbours
 //          read neighbours.
@@ -11,6 +12,7 @@
 // Needs    grid (ceil(N / 64), ceil(M / (16 RM)), 1).
 // Cost     2 M N K flops. CPU reference: engine/kernels/matmul.ts.
 #include "lib/matmul-out.wgsl"
+#include "lib/weights.wgsl"
 #param RM
 
 const STEP = 4u; // groups of four along K in one pass
@@ -43,7 +45,7 @@ fn main(
       let column = column0 + lane / STEP;
       let k = k0 + lane % STEP;
       var v = Real4();
-      if (column < p.N && k < kGroups) { v = realW(column * kGroups + k); }
+      if (column < p.N && k < kGroups) { v = weightAt(weightRow(column), k); }
       ws[(lane % STEP) * 64u + lane / STEP] = v;
     }
     workgroupBarrier();

@@ -7,6 +7,7 @@ import { GPUUsage } from '../../src/engine/gpu/usage.ts';
 import {
   caseInputs,
   caseSituation,
+  caseTensors,
   compare,
   tiersOf,
   tunings,
@@ -71,10 +72,10 @@ export async function runKernel(
   const { device } = gpu;
   const shapes = kernel.shapes(test.dims);
   const tensors = new Map<string, DeviceTensor>();
-  for (const [name, spec] of Object.entries(kernel.tensors)) {
+  for (const { name, dtype } of caseTensors(kernel, test, tier)) {
     const shape = shapes[name];
-    if (test.absent?.includes(name) || !shape) continue;
-    const tensor = createTensor(device, name, shape, spec.dtype ?? tier.storage);
+    if (!shape) continue;
+    const tensor = createTensor(device, name, shape, dtype);
     writeTensor(device, tensor, inputs[name] ?? new Float32Array(sizeOf(shape)).fill(12345));
     tensors.set(name, tensor);
   }

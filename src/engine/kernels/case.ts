@@ -1,8 +1,18 @@
 /** Runs of a kernel's cases, as tests, bench and lab share them: tiers, inputs, and the comparison with the reference. */
 import type { Capabilities } from '../gpu/device.ts';
+import { isIntegerType } from '../gpu/integers.ts';
 import { packTensor, sizeOf, unpackTensor } from '../gpu/tensor.ts';
 import type { Dtype } from '../gpu/tensor.ts';
-import type { Arithmetic, Arrays, Case, Kernel, Situation, Tolerance, Values } from './kernel.ts';
+import type {
+  Arithmetic,
+  Arrays,
+  Case,
+  Kernel,
+  Situation,
+  TensorRole,
+  Tolerance,
+  Values,
+} from './kernel.ts';
 import { resolveValues } from './kernel.ts';
 import { suits } from './select.ts';
 
@@ -21,6 +31,20 @@ export function tiersOf(caps: Capabilities): Tier[] {
   return caps.f16 ? [...tiers, { name: 'f16', storage: 'f16', arithmetic: 'f16' }] : tiers;
 }
 
+/** Returns the tensors of a case with how they are stored, in binding order; those that it leaves out are not there. */
+export function caseTensors(
+  { tensors }: Kernel,
+  test: Case,
+  tier: Tier,
+): { readonly name: string; readonly role: TensorRole; readonly dtype: Dtype }[] {
+  const storage = (name: string): Dtype =>
+    test.stored?.[name] ?? tensors[name]?.dtype ?? tier.storage;
+  return Object.entries(tensors).flatMap(([name, { role, scalesOf }]) => {
+    const idle = scalesOf !== undefined && !isIntegerType(storage(scalesOf));
+    return idle || test.absent?.includes(name) ? [] : [{ name, role, dtype: storage(name) }];
+  });
+}
+
 /** Returns the situation of a case on a device. */
 export function caseSituation(
   kernel: Kernel,
@@ -29,10 +53,7 @@ export function caseSituation(
   caps: Capabilities,
 ): Situation {
   const dtypes = Object.fromEntries(
-    Object.entries(kernel.tensors).map(([name, { dtype }]) => [
-      name,
-      test.absent?.includes(name) ? undefined : (dtype ?? tier.storage),
-    ]),
+    caseTensors(kernel, test, tier).map(({ name, dtype }) => [name, dtype]),
   );
   return { caps, dims: test.dims, arithmetic: tier.arithmetic, dtypes };
 }
@@ -61,12 +82,11 @@ export function seeded(name: string, i: number): number {
 export function caseInputs(kernel: Kernel, test: Case, tier: Tier): Arrays {
   const shapes = kernel.shapes(test.dims);
   return Object.fromEntries(
-    Object.entries(kernel.tensors).flatMap(([name, spec]) => {
+    caseTensors(kernel, test, tier).flatMap(({ name, role, dtype }) => {
       const shape = shapes[name];
-      if (spec.role === 'out' || test.absent?.includes(name) || !shape) return [];
+      if (role === 'out' || !shape) return [];
       const fill = test.fill ?? seeded;
       const values = Float32Array.from({ length: sizeOf(shape) }, (_, i) => fill(name, i));
-      const dtype = spec.dtype ?? tier.storage;
       const stored = unpackTensor(packTensor(values, shape, dtype).buffer, shape, dtype);
       return [[name, stored] as const];
     }),

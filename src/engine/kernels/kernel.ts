@@ -26,6 +26,8 @@ export type TensorSpec = {
   /** Fixed storage type; absent = whatever the tensor has (f32 or f16). */
   readonly dtype?: Dtype;
   readonly optional?: boolean;
+  /** Name of the weight whose scales these are; there only when that weight is stored as small integers. */
+  readonly scalesOf?: string;
 };
 
 /** Activation read by the kernel. Bound read_write: the arena that holds it also holds the output. */
@@ -36,6 +38,12 @@ export const output = (dtype?: Dtype): TensorSpec => spec('out', dtype);
 export const inout = (dtype?: Dtype): TensorSpec => spec('inout', dtype);
 /** Weight or table: read-only, never in the arena. */
 export const weight = (dtype?: Dtype): TensorSpec => spec('weight', dtype);
+/** Scales [N, groups] beside the weight `name` where that is quantised; see quantisation.ts. */
+export const scalesOf = (name: string): TensorSpec => ({
+  ...weight('f16'),
+  optional: true,
+  scalesOf: name,
+});
 /** A tensor that a call may leave out; the shader sees `HAS_NAME` false. */
 export const optional = (of: TensorSpec): TensorSpec => ({ ...of, optional: true });
 
@@ -68,6 +76,8 @@ export type Case = {
   readonly values?: Values;
   /** Optional tensors to leave out. */
   readonly absent?: readonly string[];
+  /** Storage types in place of the tier's own, by name: quantised weights. */
+  readonly stored?: Readonly<Record<string, Dtype>>;
   /** Fills input `name`, element i; default: seeded values in -1..1. */
   readonly fill?: (name: string, i: number) => number;
   readonly tolerance?: Tolerance;

@@ -3,7 +3,8 @@ import wgsl from '../../shaders/matmul.wgsl';
 import type { Activation } from './activation.ts';
 import { ACTIVATIONS, activate } from './activation.ts';
 import type { Arrays, Dims, Values } from './kernel.ts';
-import { defineKernel, input, optional, output, weight } from './kernel.ts';
+import { defineKernel, input, optional, output, scalesOf, weight } from './kernel.ts';
+import { INTEGER_TYPES, quantisedCase, scaleShape, weightValues } from './quantised-weights.ts';
 
 export const matmul = defineKernel({
   name: 'matmul',
@@ -11,6 +12,7 @@ export const matmul = defineKernel({
   tensors: {
     x: input(),
     w: weight(),
+    scale: scalesOf('w'),
     bias: optional(weight('f32')),
     gate: optional(input('f32')),
     factor: optional(input()),
@@ -31,9 +33,10 @@ export const matmul = defineKernel({
   choose: ({ M = 1 }) => ({ RM: M <= 16 ? 1 : M <= 32 ? 2 : 4 }),
   grid: ({ M = 1, N = 1 }, { RM }) => [Math.ceil(N / 64), Math.ceil(M / (16 * Number(RM))), 1],
   cost: ({ M = 1, N = 1, K = 1 }) => ({ flops: 2 * M * N * K, bytes: 2 * (M * K + N * K + M * N) }),
-  shapes: ({ M = 1, N = 1, K = 1, gateGroups = 1, gateParts = 1, planes = 1 }) => ({
+  shapes: ({ M = 1, N = 1, K = 1, gateGroups = 1, gateParts = 1, planes = 1, scales = 1 }) => ({
     x: [M, K],
     w: [N, K],
+    scale: scaleShape({ N, scales }),
     bias: [N],
     gate: [gateGroups, gateParts, N],
     factor: [M, N],
@@ -102,6 +105,18 @@ export const matmul = defineKernel({
       absent: ['gate', 'factor', 'residual'],
       why: 'three products behind one another',
     },
+    ...INTEGER_TYPES.map((type) =>
+      quantisedCase(
+        {
+          dims: { ...benchDims(35, 70, 150), gateGroups: 2, rowsPerGroup: 20 },
+          values: { ACTIVATION: 'none', RM: 4 },
+          absent: ['factor'],
+          tolerance: { abs: 0.03, rel: 6e-3 },
+          why: 'the last group is cut',
+        },
+        type,
+      ),
+    ),
   ],
   bench: [
     {
@@ -116,6 +131,17 @@ export const matmul = defineKernel({
       absent: ['gate', 'factor', 'residual'],
       why: 'motion model, feed-forward',
     },
+    ...INTEGER_TYPES.map((type) =>
+      quantisedCase(
+        {
+          dims: benchDims(4096, 4096, 4096),
+          values: { ACTIVATION: 'none' },
+          absent: ['gate', 'factor', 'residual'],
+          why: '4096³',
+        },
+        type,
+      ),
+    ),
   ],
 });
 
@@ -134,7 +160,8 @@ function matmulCpu(inputs: Arrays, dims: Dims, values: Values): Arrays {
     rowsPerGroup = 1,
     planes = 1,
   } = dims;
-  const { x = new Float32Array(), w = new Float32Array(), bias, gate, factor, residual } = inputs;
+  const { x = new Float32Array(), bias, gate, factor, residual } = inputs;
+  const w = weightValues(inputs, dims, values);
   const y = new Float32Array(M * N);
   for (let m = 0; m < M; m++) {
     for (let n = 0; n < N; n++) {

@@ -1,0 +1,66 @@
+// weightAt: values 4 k … 4 k + 3 of a row of the weight matrix w [N, K], whatever w is stored as.
+//
+//   plain      f32 or f16, as they are
+//   i8         q / 128 * scale[n]            scale [N, 1] f16
+//   i4, i4x64  q / 8 * scale[n, k / group]   scale [N, ceil(K / group)] f16, group 32 or 64 values
+//
+// Start a row once with weightRow(n), then read along it. Columns past K are zero up to the next multiple of four.
+// Exact    the integers as f16 or f32, then one product in the arithmetic type. Packing: engine/gpu/integers.ts.
+#param W_TYPE
+#param F16
+
+struct WeightRow {
+  at: u32,     // where the row begins in w
+  scales: u32, // where its scales begin
+}
+
+#if W_TYPE == i8
+fn weightRow(n: u32) -> WeightRow { return WeightRow(n * ((p.K + 15u) / 16u), 4u * n); }
+
+fn weightAt(row: WeightRow, k: u32) -> Real4 {
+  return bytes(w[row.at + k / 4u][k % 4u]) * Real(atScale(row.scales));
+}
+
+// Four signed bytes over 128.
+fn bytes(word: u32) -> Real4 {
+#if F16
+  let n = word ^ 0x80808080u; // 1024 + n is a half with n in its lowest bits
+  let even = bitcast<vec2<f16>>((n & 0x00ff00ffu) | 0x64006400u);
+  let odd = bitcast<vec2<f16>>(((n >> 8u) & 0x00ff00ffu) | 0x64006400u);
+  return vec4<f16>(even.x, odd.x, even.y, odd.y) * 0.0078125h - 9.0h;
+#else
+  return vec4f(bitcast<vec4i>(vec4u(word) << vec4u(24u, 16u, 8u, 0u)) >> vec4u(24u)) * 0.0078125;
+#endif
+}
+#elif W_TYPE == plain
+fn weightRow(n: u32) -> WeightRow { return WeightRow(n * ((p.K + 3u) / 4u), 0u); }
+
+fn weightAt(row: WeightRow, k: u32) -> Real4 { return realW(row.at + k); }
+#else
+#if W_TYPE == i4x64
+const QUADS_PER_SCALE = 16u;
+#else
+const QUADS_PER_SCALE = 8u;
+#endif
+
+fn weightRow(n: u32) -> WeightRow {
+  let groups = (p.K + 4u * QUADS_PER_SCALE - 1u) / (4u * QUADS_PER_SCALE);
+  return WeightRow(n * ((p.K + 31u) / 32u), n * ((groups + 3u) & ~3u));
+}
+
+fn weightAt(row: WeightRow, k: u32) -> Real4 {
+  let word = w[row.at + k / 8u][(k / 2u) % 4u] >> (4u * (k & 1u));
+  return nibbles(word) * Real(atScale(row.scales + k / QUADS_PER_SCALE));
+}
+
+// The lower halves of four bytes, less 8, over 8.
+fn nibbles(word: u32) -> Real4 {
+#if F16
+  let even = bitcast<vec2<f16>>((word & 0x000f000fu) | 0x64006400u);
+  let odd = bitcast<vec2<f16>>(((word >> 8u) & 0x000f000fu) | 0x64006400u);
+  return vec4<f16>(even.x, odd.x, even.y, odd.y) * 0.125h - 129.0h;
+#else
+  return vec4f((vec4u(word) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(15u)) * 0.125 - 1.0;
+#endif
+}
+#endif
