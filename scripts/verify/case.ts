@@ -31,7 +31,7 @@ export type CaseContext = {
 };
 
 /** Which bar an output is held to: see compare.ts. */
-export type Measure = 'network' | 'trajectory' | 'latents' | 'frames' | 'pixels';
+export type Measure = 'network' | 'rounded' | 'trajectory' | 'latents' | 'frames' | 'pixels';
 
 export type Output = {
   /** Name in io.safetensors, e.g. `out.sample` or `mid.block0.out`. */

@@ -2,6 +2,7 @@
 import type { Checker } from './case.ts';
 import { clip } from './cases/clip.ts';
 import { dit, originalDit } from './cases/dit.ts';
+import { liveAvatar } from './cases/live-avatar.ts';
 import { motion } from './cases/motion.ts';
 import { pipelines } from './cases/pipelines.ts';
 import { s2v } from './cases/s2v.ts';
@@ -21,4 +22,5 @@ export const CHECKERS: readonly Checker[] = [
   motion,
   wav2vec2Case,
   s2v,
+  liveAvatar,
 ];

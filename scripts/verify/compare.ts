@@ -7,6 +7,8 @@ export type Bar = { readonly relative: number } | { readonly decibels: number };
 
 const BARS: Readonly<Record<Measure, Readonly<Record<Precision, Bar>>>> = {
   network: { f32: { relative: 1e-4 }, f16: { relative: 1e-2 } },
+  // A reference that itself is rounded to bf16 on the way: eight bits, whatever our own precision.
+  rounded: { f32: { relative: 1e-2 }, f16: { relative: 1e-2 } },
   // A sampler's own arithmetic is f32 at either precision.
   trajectory: { f32: { relative: 1e-5 }, f16: { relative: 1e-5 } },
   latents: { f32: { relative: 1e-3 }, f16: { decibels: 35 } },

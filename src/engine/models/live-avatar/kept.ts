@@ -1,0 +1,77 @@
+/** What is computed once and read for the rest of a stream: results of a graph, with its weights and arena given back. */
+import type { DeviceTensor } from '../../gpu/tensor.ts';
+import { bytesOf, createTensor } from '../../gpu/tensor.ts';
+import { EngineError } from '../../gpu/errors.ts';
+import { Graph } from '../../graph/graph.ts';
+import { fuse } from '../../graph/passes/fuse.ts';
+import { record } from '../../graph/record.ts';
+import { Scope } from '../../nn/module.ts';
+import type { Engine, RunOptions } from '../../nn/run-once.ts';
+import type { WeightSource } from '../../weights/upload.ts';
+import { WeightSet } from '../../weights/upload.ts';
+
+/** Tensors by name, each in memory of its own. */
+export class Kept {
+  readonly #tensors: ReadonlyMap<string, DeviceTensor>;
+
+  constructor(tensors: ReadonlyMap<string, DeviceTensor>) {
+    this.#tensors = tensors;
+  }
+
+  get bytes(): number {
+    return [...this.#tensors.values()].reduce(
+      (n, { shape, dtype }) => n + bytesOf(shape, dtype),
+      0,
+    );
+  }
+
+  /** Returns the tensor that was a result under `name`. Throws `graph/result` when there is none. */
+  get(name: string): DeviceTensor {
+    const tensor = this.#tensors.get(name);
+    if (tensor) return tensor;
+    throw new EngineError('graph/result', `kept results — got "${name}", which is none of them`);
+  }
+
+  destroy(): void {
+    for (const { buffer } of this.#tensors.values()) buffer.destroy();
+  }
+}
+
+/** Builds and runs a graph once; resolves to its results. Nothing else of it stays on the device. */
+export async function computeOnce(
+  engine: Engine,
+  source: WeightSource,
+  build: (root: Scope) => void,
+  options: RunOptions = {},
+): Promise<Kept> {
+  const { gpu, pipelines, executor, precision } = engine;
+  const weights = new WeightSet(gpu, source);
+  try {
+    const graph = new Graph({ precision });
+    build(new Scope(graph));
+    fuse(graph);
+    await weights.load(graph);
+    options.signal?.throwIfAborted();
+    const recording = await record(graph, { gpu, pipelines, weights: (key) => weights.get(key) });
+    try {
+      await executor.replay(recording, options);
+      const names = [...graph.results.keys()];
+      const kept = names.map((name) => [name, copyOf(gpu.device, recording.result(name))] as const);
+      await gpu.device.queue.onSubmittedWorkDone();
+      return new Kept(new Map(kept));
+    } finally {
+      recording.destroy();
+    }
+  } finally {
+    weights.destroy();
+  }
+}
+
+function copyOf(device: GPUDevice, tensor: DeviceTensor): DeviceTensor {
+  const copy = createTensor(device, tensor.label, tensor.shape, tensor.dtype);
+  const encoder = device.createCommandEncoder({ label: `${tensor.label}/keep` });
+  const bytes = bytesOf(tensor.shape, tensor.dtype);
+  encoder.copyBufferToBuffer(tensor.buffer, tensor.offset, copy.buffer, 0, bytes);
+  device.queue.submit([encoder.finish()]);
+  return copy;
+}
