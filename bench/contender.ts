@@ -9,6 +9,9 @@ export type ElementType = 'f32' | 'f16';
 export type Contender = {
   readonly library: string;
   readonly type: ElementType;
+  /** Kernels that the engine chose, and their work. */
+  readonly kernels?: readonly string[];
+  readonly flops?: number;
   /** Runs the operator `repeats` times and resolves when the device is done with the last. */
   run(repeats: number): Promise<void>;
   /** Resolves to values of the result, after at least one run, at places of its logical shape. */
@@ -63,9 +66,12 @@ export type Reference = {
   readonly values: readonly number[];
 };
 
-/** Returns the reference of an operator; fewer places where each takes long. */
-export function referenceFor(operator: Operator): Reference {
-  const { result, flops } = operator;
+/** Resolves to the reference of an operator, fewer places where each takes long; `measured` gives it where no formula does. */
+export async function referenceFor(
+  operator: Operator,
+  measured: Contender['read'],
+): Promise<Reference> {
+  const { result, flops = 0 } = operator;
   const size = result.reduce((a, b) => a * b, 1);
   const each = flops / size;
   const count = Math.max(4, Math.min(PLACES, Math.floor(4e7 / each)));
@@ -74,7 +80,10 @@ export function referenceFor(operator: Operator): Reference {
       i === 0 ? 0 : i === 1 ? length - 1 : Math.imul(i * 7919 + axis * 104_729, 40_503) % length,
     ),
   ).map((place) => place.map((at, axis) => (at + (result[axis] ?? 1)) % (result[axis] ?? 1)));
-  return { places, values: places.map((place) => operator.expected(place)) };
+  const values = operator.expected
+    ? places.map((place) => operator.expected?.(place) ?? NaN)
+    : await measured(places);
+  return { places, values };
 }
 
 /** Returns the worst error as a share of the root mean square. Throws when it is too large. */

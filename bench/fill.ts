@@ -64,7 +64,7 @@ export class Filler {
    * Fills `tensor`, whose axes are those of `shape` in the order given: axis a of the memory is axis order[a] of `shape`.
    * Shapes of other ranks hold the same values in the same order of memory. At most five axes; f32 or f16.
    */
-  fill(
+  write(
     tensor: DeviceTensor,
     fill: Fill,
     shape: Shape = tensor.shape,

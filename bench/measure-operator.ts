@@ -1,5 +1,5 @@
 /** One row of the table of operators: every contender prepared, checked by numbers, then raced. */
-import type { Contender, ElementType } from './contender.ts';
+import type { Contender, ElementType, Reference } from './contender.ts';
 import { checkResult, referenceFor } from './contender.ts';
 import { operandBytes } from './operands.ts';
 import type { Operator } from './operators/operator.ts';
@@ -29,7 +29,7 @@ type Entry = {
   readonly library: string;
   readonly type: ElementType;
   readonly ours: boolean;
-  prepare(): Promise<Contender & { readonly kernels?: readonly string[] }>;
+  prepare(): Promise<Contender>;
 };
 
 const TYPES: readonly ElementType[] = ['f32', 'f16'];
@@ -41,7 +41,6 @@ export async function measureOperator(
   peers: readonly Peer[],
   options: RaceOptions,
 ): Promise<OperatorResult[]> {
-  const reference = referenceFor(operator);
   const [first] = runners;
   if (!first) return [];
   const bytes = operandBytes(first.gpu.device, operator);
@@ -63,13 +62,15 @@ export async function measureOperator(
     ),
   ];
   const results: OperatorResult[] = [];
+  let reference: Reference | undefined;
   const ready: { contender: Contender; error: number; at: number }[] = [];
   for (const { library, type, ours, prepare } of entries) {
     const at = results.push({ library, type, ours }) - 1;
-    let contender: Awaited<ReturnType<Entry['prepare']>> | undefined;
+    let contender: Contender | undefined;
     try {
       contender = await within(PREPARE_MS, prepare());
       await within(PREPARE_MS, contender.run(1));
+      reference ??= await referenceFor(operator, contender.read);
       const error = checkResult(await contender.read(reference.places), reference, type);
       ready.push({ contender, error, at });
       if (contender.kernels) results[at] = { library, type, ours, kernels: contender.kernels };
@@ -111,12 +112,15 @@ async function within<T>(ms: number, work: Promise<T>): Promise<T> {
 
 function speed(
   { flops, operands, result }: Operator,
-  { type }: Contender,
+  contender: Contender,
   { ms }: Timed,
 ): { tflops: number; gigabytes: number } {
   const shapes = [...Object.values(operands).map(({ shape }) => shape), result];
   const values = shapes.reduce((sum, shape) => sum + shape.reduce((a, b) => a * b, 1), 0);
-  return { tflops: flops / ms / 1e9, gigabytes: (values * (type === 'f16' ? 2 : 4)) / ms / 1e6 };
+  return {
+    tflops: (flops ?? contender.flops ?? NaN) / ms / 1e9,
+    gigabytes: (values * (contender.type === 'f16' ? 2 : 4)) / ms / 1e6,
+  };
 }
 
 /** Returns the first lines of an error, whatever was thrown. */

@@ -19,7 +19,7 @@ export function operandBytes(device: GPUDevice, operator: Operator): OperandByte
     if (!operand) throw new Error(`${operator.name} has no operand ${name}`);
     const flat = createTensor(device, name, [sizeOf(operand.shape)], type);
     try {
-      filler.fill(flat, operand.fill, operand.shape, order);
+      filler.write(flat, operand.fill, operand.shape, order);
       const bytes = await readBytes(device, flat);
       return bytes.slice(0, sizeOf(operand.shape) * (type === 'f16' ? 2 : 4));
     } finally {

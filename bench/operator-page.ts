@@ -15,7 +15,6 @@ import type { RaceOptions } from './race.ts';
 
 export type OperatorRow = {
   readonly name: string;
-  readonly flops: number;
   readonly memoryBound: boolean;
 };
 
@@ -49,8 +48,7 @@ export const operatorBench: OperatorBench = {
       peers: Object.fromEntries(peers.map(({ library, version }) => [library, version])),
     };
   },
-  rows: (small) =>
-    rowsOf(small).map(({ name, flops, memoryBound = false }) => ({ name, flops, memoryBound })),
+  rows: (small) => rowsOf(small).map(({ name, memoryBound = false }) => ({ name, memoryBound })),
   async measure(index, small, options) {
     const operator = rowsOf(small)[index];
     if (!operator) throw new Error(`no row ${index}`);

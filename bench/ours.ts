@@ -11,6 +11,7 @@ import type { PipelineCache } from '../src/engine/kernels/pipelines.ts';
 import type { Contender, ElementType } from './contender.ts';
 import { readElements } from './contender.ts';
 import { Filler } from './fill.ts';
+import { RandomWeights } from './random-weights.ts';
 import type { Operator } from './operators/operator.ts';
 import { asIs, indexOf } from './operators/operator.ts';
 
@@ -27,37 +28,48 @@ export async function prepareOurs(
   { library, gpu, pipelines }: Runner,
   operator: Operator,
   type: ElementType,
-): Promise<Contender & { readonly kernels: readonly string[] }> {
+): Promise<Contender> {
   const { device } = gpu;
   const graph = new Graph({ precision: type });
   const filler = new Filler(device);
+  const weights = new RandomWeights(device);
   const owned: DeviceTensor[] = [];
   const held = (name: string, shape: readonly number[], dtype: DeviceTensor['dtype']) => {
     const tensor = createTensor(device, name, shape, dtype);
     owned.push(tensor);
     const operand = operator.operands[name];
-    if (operand) filler.fill(tensor, operand.fill, operand.shape);
+    if (operand) filler.write(tensor, operand.fill, operand.shape);
     return tensor;
   };
   const inputs: Record<string, Tensor> = {};
   for (const [name, { shape: logical, weight }] of Object.entries(operator.operands)) {
     const shape = operator.shapes?.[name] ?? logical;
-    inputs[name] = weight ? graph.weight(name, shape) : graph.external(held(name, shape, type));
+    const dtype = operator.exact?.includes(name) ? 'f32' : type;
+    inputs[name] = weight ? graph.weight(name, shape) : graph.external(held(name, shape, dtype));
   }
-  graph.result('y', operator.build(graph, inputs));
-  fuse(graph);
-  const weights = new Map(
-    [...graph.weights].map(([key, { shape, dtype }]) => [key, held(key, shape, dtype)]),
+  const hold = (name: string, shape: readonly number[]): Tensor =>
+    graph.external(held(name, shape, type));
+  graph.result('y', operator.build(graph, inputs, hold));
+  fuse(graph, gpu.caps);
+  weights.load(
+    graph,
+    Object.fromEntries(
+      Object.entries(operator.operands).map(([name, { fill, shape }]) => [
+        name,
+        { fill, logical: shape },
+      ]),
+    ),
   );
   const recording = await record(graph, {
     ...{ gpu, pipelines },
-    weights: (key) => weights.get(key) as DeviceTensor,
+    weights: (key) => weights.get(key),
   });
   const y = recording.result('y');
   const { shape, dtype } = y;
   return {
     library,
     type,
+    flops: recording.dispatches.reduce((sum, { flops }) => sum + flops, 0),
     kernels: [...new Set(recording.dispatches.map(({ kernel }) => kernel))],
     async run(repeats) {
       submitRepeats(gpu.device, recording, repeats);
@@ -73,6 +85,7 @@ export async function prepareOurs(
     },
     destroy() {
       recording.destroy();
+      weights.destroy();
       for (const { buffer } of owned) buffer.destroy();
     },
   };

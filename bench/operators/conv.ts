@@ -127,14 +127,15 @@ function video(x: Size, Cout: number): Pick<Operator<Names>, 'onnx' | 'tfjs' | '
       layouts: last,
       run: (tf, { x, w }) =>
         tf.tidy(() => {
-          const padded = tf.pad(x, [
-            [0, 0],
+          // its padding of five axes does not compile: rows of pixels are padded as numbers
+          const rows = tf.reshape(x, [T, H, W * Cin]);
+          const padded = tf.pad(rows, [
             [2, 0],
             [1, 1],
-            [1, 1],
-            [0, 0],
+            [Cin, Cin],
           ]);
-          return tf.conv3d(padded as Tensor5D, w as Tensor5D, 1, 'valid');
+          const frames = tf.reshape(padded, [1, T + 2, H + 2, W + 2, Cin]);
+          return tf.conv3d(frames as Tensor5D, w as Tensor5D, 1, 'valid');
         }),
     },
     jax: {

@@ -1,5 +1,6 @@
 /** The rows of the table of operators: sizes of the released video models, and what peers publish. */
 import { attentionOperator } from './attention.ts';
+import { vaeOperator, wanOperator, WAN_1_3B, WAN_21_VAE, WAN_22_VAE, WAN_5B } from './blocks.ts';
 import { conv2dOperator, conv3dOperator } from './conv.ts';
 import { matmulOperator } from './matmul.ts';
 import { layerNormOperator, rmsNormOperator } from './norm.ts';
@@ -25,6 +26,10 @@ export const operators: readonly Operator[] = [
   conv3dOperator([2, 60, 104, 384], 384),
   layerNormOperator(16384, 3072),
   rmsNormOperator(16384, 1536),
+  wanOperator('Wan block 1.3B', WAN_1_3B, [21, 60, 104]),
+  wanOperator('Wan block 5B', WAN_5B, [31, 30, 52]),
+  vaeOperator('VAE 2.1 decode', WAN_21_VAE, [60, 104], 8),
+  vaeOperator('VAE 2.2 decode', WAN_22_VAE, [30, 52], 16),
 ];
 
 /** Rows that any device finishes in a moment, for trying the bench out. */
@@ -37,4 +42,6 @@ export const smallOperators: readonly Operator[] = [
   conv3dOperator([3, 8, 8, 16], 16),
   layerNormOperator(64, 96),
   rmsNormOperator(64, 96),
+  wanOperator('Wan block', { ...WAN_1_3B, num_attention_heads: 1, ffn_dim: 256 }, [2, 4, 6]),
+  vaeOperator('VAE decode', { ...WAN_21_VAE, base_dim: 8 }, [4, 4], 8),
 ];

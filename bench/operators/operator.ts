@@ -25,20 +25,29 @@ export type Layouts = Readonly<Record<string, Layout>>;
 
 export type Operands<T, N extends string = string> = Readonly<Record<N, T>>;
 
+export type Hold = (name: string, shape: Shape) => Tensor;
+
 export type Operator<N extends string = string> = {
   /** Kind and sizes, e.g. "matmul 4096×4096×4096"; rows are chosen by its beginning. */
   readonly name: string;
   readonly operands: Operands<Operand, N>;
   /** Logical shape of the result. */
   readonly result: Shape;
-  readonly flops: number;
+  /** Default: what the engine's kernels count. */
+  readonly flops?: number;
   /** Bound by memory: held against the copy kernel, not against the multiply-add loop. */
   readonly memoryBound?: boolean;
   /** What the engine sees its operands as, where it is not the logical shape. */
   readonly shapes?: Partial<Operands<Shape, N>>;
-  build(graph: Graph, tensors: Operands<Tensor, N>): Tensor;
-  /** The value at a place of the result, from the operands' values. */
-  expected(place: readonly number[]): number;
+  /** Operands that the engine is given in f32 at any precision. */
+  readonly exact?: readonly N[];
+  /** `hold` gives memory that outlives a run, e.g. of a stream. */
+  build(graph: Graph, tensors: Operands<Tensor, N>, hold: Hold): Tensor;
+  /**
+   * The value at a place of the result, from the operands' values. Without it the engine in f32 is the reference,
+   * which `npm run verify` holds against PyTorch.
+   */
+  expected?(place: readonly number[]): number;
   /** Layouts of the operands and, under `y`, of the result. */
   readonly onnx?: { readonly layouts: Layouts; readonly nodes: readonly OnnxNode[] };
   readonly tfjs?: {
