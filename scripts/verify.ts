@@ -12,6 +12,9 @@ import { HELP, parseOptions } from './verify/options.ts';
 import type { Report } from './verify/run-case.ts';
 import { runCase } from './verify/run-case.ts';
 
+/** Activations may take this much of what the tensors that are alive at once need. */
+const FIT = 1.1;
+
 async function main(args: readonly string[]): Promise<number> {
   const options = parseOptions(args);
   if (options.help) {
@@ -32,20 +35,26 @@ async function main(args: readonly string[]): Promise<number> {
 
 async function verify(gpu: Gpu, folders: readonly string[], options: Options): Promise<number> {
   const { precision, blocks, only, except } = options;
-  const shared = { gpu, pipelines: new PipelineCache(gpu.device), executor: new Executor(gpu) };
+  const shared = { gpu, pipelines: new PipelineCache(gpu.device) };
   const counts = { passed: 0, failed: 0 };
   for (const folder of folders) {
     const name = basename(folder);
     const named = (names: readonly string[]): boolean => names.some((part) => name.includes(part));
     if ((only.length > 0 && !named(only)) || named(except)) continue;
     const start = performance.now();
+    const executor = new Executor(gpu);
     const report = await runFolder(folder, (files) =>
-      runCase({ ...files, ...shared, precision, blocks }, CHECKERS),
+      runCase({ ...files, ...shared, executor, precision, blocks }, CHECKERS),
     );
-    counts[report.passed ? 'passed' : 'failed']++;
+    const { worstFit } = executor.stats;
+    const passed = report.passed && worstFit <= FIT;
+    counts[passed ? 'passed' : 'failed']++;
     const seconds = ((performance.now() - start) / 1000).toFixed(1);
-    const verdict = report.passed ? 'pass' : 'FAIL';
-    console.log(`${verdict}  ${name.padEnd(24)} ${seconds.padStart(5)} s  ${report.text}`);
+    const verdict = passed ? 'pass' : 'FAIL';
+    const memory = `memory ${worstFit.toFixed(3)}`;
+    console.log(
+      `${verdict}  ${name.padEnd(24)} ${seconds.padStart(5)} s  ${memory}  ${report.text}`,
+    );
   }
   console.log(`${counts.passed} passed, ${counts.failed} failed`);
   return counts.failed === 0 && counts.passed > 0 ? 0 : 1;

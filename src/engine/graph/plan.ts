@@ -26,16 +26,63 @@ type Lifetime = {
 
 const ALIGNMENT = 256;
 
+/** Orders in which tensors are placed; no single one is best for every graph. */
+const ORDERS: readonly ((a: Lifetime, b: Lifetime) => number)[] = [
+  (a, b) => b.bytes - a.bytes || a.first - b.first,
+  (a, b) => spanOf(b) - spanOf(a) || b.bytes - a.bytes,
+  (a, b) => b.bytes * spanOf(b) - a.bytes * spanOf(a) || a.first - b.first,
+  (a, b) => a.first - b.first || b.bytes - a.bytes,
+];
+
+const spanOf = ({ first, last }: Lifetime): number => last - first;
+
+/** Steps that the search for a better plan may take, in comparisons of two tensors. */
+const SEARCH_WORK = 1e8;
+const MOST_TRIES = 200;
+
 /**
- * Returns placements by greedy best fit in order of size (largest first), into segments of at most `maxSegmentBytes`.
- * Two tensors overlap in memory only if their lifetimes do not.
+ * Returns the smallest of the placements that greedy best fit finds: in several orders, then again and again with the
+ * tensor that stuck out placed first. Segments have at most `maxSegmentBytes`. Two tensors overlap in memory only if
+ * their lifetimes do not.
  */
 export function planMemory(graph: Graph, maxSegmentBytes: number): MemoryPlan {
   const lifetimes = findLifetimes(graph);
+  const lowerBoundBytes = peakOf(lifetimes, graph.nodes.length);
+  const planned = ORDERS.map((order) => {
+    const sorted = [...lifetimes].sort(order);
+    return { sorted, plan: place(sorted, maxSegmentBytes, lowerBoundBytes) };
+  });
+  const smallest = planned.toSorted((a, b) => totalOf(a.plan) - totalOf(b.plan))[0];
+  let best = smallest?.plan ?? { placements: new Map(), segments: [], lowerBoundBytes };
+  let order = smallest?.sorted ?? [];
+  let plan = best;
+  const tries = Math.min(MOST_TRIES, Math.floor(SEARCH_WORK / (lifetimes.length ** 2 + 1)));
+  for (let i = 0; i < tries && totalOf(best) > lowerBoundBytes; i++) {
+    const highest = order.reduce((most, life) =>
+      endOf(plan, life) > endOf(plan, most) ? life : most,
+    );
+    order = [highest, ...order.filter((life) => life !== highest)];
+    plan = place(order, maxSegmentBytes, lowerBoundBytes);
+    if (totalOf(plan) < totalOf(best)) best = plan;
+  }
+  return best;
+}
+
+const endOf = ({ placements }: MemoryPlan, { tensor }: Lifetime): number => {
+  const { offset, bytes } = placements.get(tensor) ?? { offset: 0, bytes: 0 };
+  return offset + bytes;
+};
+
+const totalOf = ({ segments }: MemoryPlan): number => segments.reduce((a, b) => a + b, 0);
+
+function place(
+  lifetimes: readonly Lifetime[],
+  maxSegmentBytes: number,
+  lowerBoundBytes: number,
+): MemoryPlan {
   const placements = new Map<Tensor, Placement>();
   const segments: { bytes: number; placed: (Lifetime & { offset: number })[] }[] = [];
-  const bySize = [...lifetimes].sort((a, b) => b.bytes - a.bytes || a.first - b.first);
-  for (const life of bySize) {
+  for (const life of lifetimes) {
     let segment = segments.findIndex(
       (s) => lowestGap(s.placed, life) + life.bytes <= maxSegmentBytes,
     );
@@ -47,11 +94,7 @@ export function planMemory(graph: Graph, maxSegmentBytes: number): MemoryPlan {
     target.bytes = Math.max(target.bytes, offset + life.bytes);
     placements.set(life.tensor, { segment, offset, bytes: life.bytes });
   }
-  return {
-    placements,
-    segments: segments.map(({ bytes }) => bytes),
-    lowerBoundBytes: peakOf(lifetimes, graph.nodes.length),
-  };
+  return { placements, segments: segments.map(({ bytes }) => bytes), lowerBoundBytes };
 }
 
 function findLifetimes(graph: Graph): Lifetime[] {

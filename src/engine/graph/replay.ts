@@ -1,5 +1,6 @@
 /** Replays recordings: encodes, submits in short slices, yields to cancellation, and learns the device's speed. */
 import type { Gpu } from '../gpu/device.ts';
+import type { Profiler } from './profile.ts';
 import type { RecordedDispatch, Recording } from './record.ts';
 
 export type ReplayOptions = {
@@ -8,12 +9,32 @@ export type ReplayOptions = {
   readonly onProgress?: (done: number) => void;
 };
 
+export type ExecutorOptions = {
+  /** Takes the times of what runs; without it nothing is measured on the device. */
+  readonly profiler?: Profiler | undefined;
+};
+
+/** What an executor has done since it was made. */
+export type ExecutorStats = {
+  readonly dispatches: number;
+  readonly submits: number;
+  /** Time that encoding and submitting took on the CPU. */
+  readonly encodeMs: number;
+  /** Bytes for activations of the recording that had most, and the least that any plan needs for it. */
+  readonly arenaBytes: number;
+  readonly lowerBoundBytes: number;
+  /** Largest ratio of the two among all recordings of 64 KiB and more; 1 when there was none. */
+  readonly worstFit: number;
+};
+
 const SLICE_MS = 50;
 const IN_FLIGHT = 2;
 /** A dispatch costs at least this much work, in flops, so that many tiny ones still fill a slice. */
 const OVERHEAD_FLOPS = 2e6;
 /** Flops that take as long as moving one byte, on a typical device. */
 const FLOPS_PER_BYTE = 10;
+/** Arenas below this are a few padded vectors, of which alignment is a large share. */
+const SMALL_ARENA = 2 ** 16;
 
 const workOf = (dispatch: RecordedDispatch): number =>
   OVERHEAD_FLOPS + dispatch.flops + FLOPS_PER_BYTE * dispatch.bytes;
@@ -21,17 +42,35 @@ const workOf = (dispatch: RecordedDispatch): number =>
 /** Runs recordings on one device, one after another. */
 export class Executor {
   readonly #gpu: Gpu;
+  readonly #profiler: Profiler | undefined;
   /** Work units per millisecond; a low first guess keeps the first slice short on any device. */
   #rate = 1e6;
-  submits = 0;
+  /** Work of each dispatch of a recording, and of all. */
+  readonly #work = new WeakMap<
+    Recording,
+    { readonly each: Float64Array; readonly total: number }
+  >();
+  #stats: ExecutorStats = {
+    ...{ dispatches: 0, submits: 0, encodeMs: 0 },
+    ...{ arenaBytes: 0, lowerBoundBytes: 0, worstFit: 1 },
+  };
 
-  constructor(gpu: Gpu) {
+  constructor(gpu: Gpu, { profiler }: ExecutorOptions = {}) {
     this.#gpu = gpu;
+    this.#profiler = profiler;
   }
 
   /** Work that the device did in one millisecond lately, in flop equivalents. */
   get rate(): number {
     return this.#rate;
+  }
+
+  get submits(): number {
+    return this.#stats.submits;
+  }
+
+  get stats(): ExecutorStats {
+    return this.#stats;
   }
 
   /**
@@ -41,16 +80,18 @@ export class Executor {
   async replay(recording: Recording, options: ReplayOptions = {}): Promise<void> {
     const { device } = this.#gpu;
     const { dispatches } = recording;
-    const total = dispatches.reduce((sum, dispatch) => sum + workOf(dispatch), 0);
-    const pending: Promise<void>[] = [];
+    const { each, total } = this.#workOf(recording);
+    const pending: Promise<unknown>[] = [];
     let done = 0;
     let next = 0;
     let lastEnd = performance.now();
     while (next < dispatches.length) {
       if (options.signal?.aborted) break;
-      const { end, work } = this.#encodeSlice(dispatches, next);
-      next = end;
+      const begin = performance.now();
+      const { end, work, stamped } = this.#encodeSlice(dispatches, each, next);
       const submitted = performance.now();
+      this.#count(end - next, submitted - begin);
+      next = end;
       pending.push(
         device.queue.onSubmittedWorkDone().then(() => {
           const now = performance.now();
@@ -58,6 +99,7 @@ export class Executor {
           lastEnd = now;
           done += work;
           options.onProgress?.(Math.min(1, done / total));
+          return stamped;
         }),
       );
       if (pending.length >= IN_FLIGHT) await pending.shift();
@@ -68,28 +110,63 @@ export class Executor {
 
   #encodeSlice(
     dispatches: readonly RecordedDispatch[],
+    each: Float64Array,
     start: number,
-  ): { end: number; work: number } {
+  ): { end: number; work: number; stamped: Promise<void> | undefined } {
     const { device } = this.#gpu;
     const budget = this.#rate * SLICE_MS;
-    const encoder = device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
-    let end = start;
-    let work = 0;
-    for (; end < dispatches.length; end++) {
-      const dispatch = dispatches[end];
-      if (!dispatch) break;
-      const more = workOf(dispatch);
-      if (end > start && work + more > budget) break;
+    const most = this.#profiler?.maxDispatches ?? Infinity;
+    let work = each[start] ?? 0;
+    let end = start + 1;
+    for (; end < dispatches.length && end - start < most; end++) {
+      const more = each[end] ?? 0;
+      if (work + more > budget) break;
       work += more;
-      pass.setPipeline(dispatch.pipeline);
-      pass.setBindGroup(0, dispatch.bindGroup);
-      pass.dispatchWorkgroups(...dispatch.grid);
+    }
+    const encoder = device.createCommandEncoder();
+    if (this.#profiler) {
+      const stamped = this.#profiler.encode(encoder, dispatches.slice(start, end));
+      return { end, work, stamped: stamped() };
+    }
+    const pass = encoder.beginComputePass();
+    let bound: GPUComputePipeline | undefined;
+    for (let i = start; i < end; i++) {
+      const dispatch = dispatches[i];
+      if (!dispatch) break;
+      const { pipeline, bindGroup, grid } = dispatch;
+      if (pipeline !== bound) pass.setPipeline(pipeline);
+      bound = pipeline;
+      pass.setBindGroup(0, bindGroup);
+      pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
     }
     pass.end();
     device.queue.submit([encoder.finish()]);
-    this.submits++;
-    return { end, work };
+    return { end, work, stamped: undefined };
+  }
+
+  #workOf(recording: Recording): { readonly each: Float64Array; readonly total: number } {
+    const known = this.#work.get(recording);
+    if (known) return known;
+    const each = Float64Array.from(recording.dispatches, workOf);
+    const work = { each, total: each.reduce((sum, one) => sum + one, 0) };
+    this.#work.set(recording, work);
+    const { arenaBytes, lowerBoundBytes } = recording;
+    const fit = arenaBytes >= SMALL_ARENA ? arenaBytes / lowerBoundBytes : 1;
+    this.#stats = {
+      ...this.#stats,
+      ...(arenaBytes > this.#stats.arenaBytes && { arenaBytes, lowerBoundBytes }),
+      worstFit: Math.max(this.#stats.worstFit, fit),
+    };
+    return work;
+  }
+
+  #count(dispatches: number, encodeMs: number): void {
+    this.#stats = {
+      ...this.#stats,
+      dispatches: this.#stats.dispatches + dispatches,
+      submits: this.#stats.submits + 1,
+      encodeMs: this.#stats.encodeMs + encodeMs,
+    };
   }
 
   /** Moves the estimate half-way towards what a slice showed; short slices say little and move it less. */
