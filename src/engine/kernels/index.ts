@@ -7,6 +7,7 @@ import { blendKeys } from './blend-keys.ts';
 import { concat } from './concat.ts';
 import { conv } from './conv.ts';
 import { convDirect } from './conv-direct.ts';
+import { convMatrix } from './conv-matrix.ts';
 import { dupUp } from './dup-up.ts';
 import { elementwise } from './elementwise.ts';
 import { gatedAdd } from './gated-add.ts';
@@ -18,6 +19,8 @@ import { history } from './history.ts';
 import type { Kernel } from './kernel.ts';
 import { matmul } from './matmul.ts';
 import { matmulDirect } from './matmul-direct.ts';
+import { matmulMatrix } from './matmul-matrix.ts';
+import { matmulPair } from './matmul-pair.ts';
 import { mend } from './mend.ts';
 import { norm } from './norm.ts';
 import { qkNormRope } from './qk-norm-rope.ts';
@@ -28,6 +31,7 @@ import { resample } from './resample.ts';
 import { ringRead } from './ring-read.ts';
 import { ringWrite } from './ring-write.ts';
 import { schedulerStep } from './scheduler-step.ts';
+import { softmax } from './softmax.ts';
 import { tableRow } from './table-row.ts';
 import { toRgba } from './to-rgba.ts';
 import { warp } from './warp.ts';
@@ -35,6 +39,9 @@ import { warp } from './warp.ts';
 export const kernels: readonly Kernel[] = [
   matmul,
   matmulDirect,
+  matmulMatrix,
+  matmulPair,
+  softmax,
   attention,
   attentionDirect,
   groupAttention,
@@ -42,6 +49,7 @@ export const kernels: readonly Kernel[] = [
   ringRead,
   conv,
   convDirect,
+  convMatrix,
   history,
   avgDown,
   dupUp,

@@ -1,0 +1,4 @@
+import { softmax } from '../../src/engine/kernels/softmax.ts';
+import { sweepKernel } from '../helpers/kernel.ts';
+
+sweepKernel(softmax);
