@@ -7,7 +7,7 @@
 // Exact    f32; a group of zeros has scale 0 and integers 0.
 // Needs    grid (ceil(M * ceil(K / (4 group)) / 64), 1, 1).
 // Cost     reads x twice, writes half a byte a value. CPU reference: engine/kernels/quantisation.ts.
-#include "lib/larger.wgsl"
+#include "lib/magnitude.wgsl"
 #param Q_TYPE
 
 #if Q_TYPE == i4x64
@@ -38,7 +38,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
     let end = min(first + GROUP / 4u, quads);
     var largest = 0.0;
     for (var k = first; k < end; k++) { largest = larger(largest, larger4(loadX(row * quads + k))); }
-    let s = quantizeToF16(clamp(-largest, -65504.0, 65504.0));
+    let s = stored(clamp(-largest, -65504.0, 65504.0));
     scales[g] = s;
     let factor = select(8.0 / s, 0.0, s == 0.0);
     for (var run = first / 8u; run < (first + GROUP / 4u) / 8u && run < runs; run++) {

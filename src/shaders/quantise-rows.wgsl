@@ -7,7 +7,7 @@
 // Exact    f32; a row of zeros has scale 0 and integers 0.
 // Needs    grid (M, 1, 1).
 // Cost     reads x twice, writes one byte a value. CPU reference: engine/kernels/quantisation.ts.
-#include "lib/larger.wgsl"
+#include "lib/magnitude.wgsl"
 
 var<workgroup> largest: array<f32, 64>;
 
@@ -24,7 +24,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
     if (lane < half) { largest[lane] = larger(largest[lane], largest[lane + half]); }
   }
   workgroupBarrier();
-  let s = quantizeToF16(clamp(-largest[0], -65504.0, 65504.0));
+  let s = stored(clamp(-largest[0], -65504.0, 65504.0));
   if (lane == 0u) { storeScale(row, vec4f(s, 0.0, 0.0, 0.0)); }
   let factor = select(128.0 / s, 0.0, s == 0.0);
   for (var run = lane; run < runs; run += 64u) {

@@ -5,6 +5,8 @@
  * dispatches. Nodes stay in program order, which is also the order of execution.
  */
 import { EngineError } from '../gpu/errors.ts';
+import type { IntegerType } from '../gpu/integers.ts';
+import { isIntegerType, scalesPerRow } from '../gpu/integers.ts';
 import type { DeviceTensor, Dtype, Shape } from '../gpu/tensor.ts';
 import { bytesOf, rowsOf, sizeOf } from '../gpu/tensor.ts';
 import type { Dispatch } from '../kernels/kernel.ts';
@@ -23,6 +25,8 @@ export type TensorSource =
     }
   /** Weights that lie behind one another in memory, as one; see `Graph.stack`. */
   | { readonly kind: 'stack'; readonly key: string; readonly parts: readonly Tensor[] }
+  /** The scales beside `of`, a weight or stack stored as small integers; loaded with it. */
+  | { readonly kind: 'scales'; readonly of: Tensor }
   /** Known on the CPU when the graph is built, e.g. RoPE tables. */
   | { readonly kind: 'constant'; readonly values: ArrayLike<number> }
   /** Lives outside the graph: inputs, sampler state, feature caches. Several graphs may share it. */
@@ -67,10 +71,24 @@ export type Node<I extends Inputs = Inputs, A = unknown> = {
 
 export type Precision = 'f32' | 'f16';
 
+/** How the weight matrix [N, K] under a key is to be stored; undefined = not quantised. */
+export type WeightPolicy = (key: string, shape: Shape) => IntegerType | undefined;
+
+/** How a weight is laid out and stored, where that is not the default. */
+export type WeightOptions = {
+  readonly shape?: Shape;
+  readonly packing?: Packing;
+  readonly dtype?: Dtype;
+  /** It is read by `linear` alone, so it may be stored as small integers where the graph's policy says so. */
+  readonly quantisable?: boolean;
+};
+
 export type GraphOptions = {
   readonly precision: Precision;
   /** Storage of sums on the residual stream at f16 precision; f32 unless a model says that f16 holds them. */
   readonly residual?: Dtype;
+  /** Which weight matrices are stored as small integers; none if left out. */
+  readonly quantise?: WeightPolicy | undefined;
 };
 
 /** Offsets at which any device binds a buffer are multiples of this. */
@@ -89,12 +107,15 @@ export class Graph {
   readonly nodes: Node[] = [];
   readonly weights = new Map<string, Tensor>();
   readonly results = new Map<string, Tensor>();
+  readonly #quantise: WeightPolicy | undefined;
+  readonly #scales = new Map<Tensor, Tensor>();
   #nextId = 0;
   #scope: string[] = [];
 
   constructor(options: GraphOptions) {
     this.precision = options.precision;
     this.compute = options.precision;
+    this.#quantise = options.quantise;
     this.residual = options.precision === 'f32' ? 'f32' : (options.residual ?? 'f32');
   }
 
@@ -142,17 +163,15 @@ export class Graph {
 
   /**
    * Returns the weight under `key`, the same tensor each time. `stored` is the checkpoint's shape, `shape` the packed one.
-   * Matrices take the compute type, vectors and tables (fewer than two axes, or `dtype` given) f32.
+   * Matrices take the compute type or the integers that the graph's policy says, vectors f32, any the given `dtype`.
    */
-  weight(
-    key: string,
-    stored: Shape,
-    options: { shape?: Shape; packing?: Packing; dtype?: Dtype } = {},
-  ): Tensor {
+  weight(key: string, stored: Shape, options: WeightOptions = {}): Tensor {
     const known = this.weights.get(key);
     if (known) return known;
     const shape = options.shape ?? stored;
-    const dtype = options.dtype ?? (shape.length > 1 ? this.compute : 'f32');
+    const usual = shape.length > 1 ? this.compute : 'f32';
+    const integers = options.quantisable ? this.#quantise?.(key, shape) : undefined;
+    const dtype = options.dtype ?? integers ?? usual;
     const source = { kind: 'weight', key, packing: options.packing ?? 'plain', stored } as const;
     const tensor = this.#tensor(key, shape, dtype, source);
     this.weights.set(key, tensor);
@@ -187,6 +206,17 @@ export class Graph {
     });
     this.weights.set(key, tensor);
     return tensor;
+  }
+
+  /** Returns the scales [N, groups] of a weight or stack that is stored as small integers; none for others. */
+  scales(of: Tensor): Tensor | undefined {
+    if (!isIntegerType(of.dtype)) return undefined;
+    const shape = [rowsOf(of.shape), scalesPerRow(of.dtype, of.shape.at(-1) ?? 1)];
+    const known =
+      this.#scales.get(of) ??
+      this.#tensor(`${of.label} (scales)`, shape, 'f16', { kind: 'scales', of });
+    this.#scales.set(of, known);
+    return known;
   }
 
   /** Returns a read-only table whose values are known now. */

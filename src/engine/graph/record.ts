@@ -109,6 +109,7 @@ export async function record(graph: Graph, context: RecordContext): Promise<Reco
   const locateRoot = (root: Tensor): { buffer: GPUBuffer; offset: number } => {
     const { source } = root;
     if (source.kind === 'weight' || source.kind === 'stack') return context.weights(source.key);
+    if (source.kind === 'scales') return context.weights(root.label);
     if (source.kind === 'external') return source.device;
     if (source.kind === 'constant') {
       const known = constants.get(root) ?? uploadConstant(root, source.values, device, owned);

@@ -26,6 +26,7 @@ export const linear =
     const shape = [options.out, options.in];
     const weight = scope.weight('weight', options.stored ?? shape, {
       shape,
+      quantisable: true,
       ...(options.weightDtype && { dtype: options.weightDtype }),
     });
     const bias = options.bias === false ? undefined : scope.weight('bias', [options.out]);

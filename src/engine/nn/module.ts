@@ -2,7 +2,7 @@
  * Modules: how a model is written down. A block lists its parts under their checkpoint keys, in checkpoint order,
  * and says in a few lines how they are applied. Everything else (shapes, storage, memory, kernels) is derived.
  */
-import type { Graph, Packing, Tensor } from '../graph/graph.ts';
+import type { Graph, Tensor, WeightOptions } from '../graph/graph.ts';
 import type { Dtype, Shape } from '../gpu/tensor.ts';
 
 /** A place in the checkpoint: a graph and a key prefix. */
@@ -20,11 +20,7 @@ export class Scope {
   }
 
   /** Returns the weight `name` below this place; see Graph.weight. */
-  weight(
-    name: string,
-    stored: Shape,
-    options: { shape?: Shape; packing?: Packing; dtype?: Dtype } = {},
-  ): Tensor {
+  weight(name: string, stored: Shape, options: WeightOptions = {}): Tensor {
     return this.graph.weight(this.child(name).path, stored, options);
   }
 }

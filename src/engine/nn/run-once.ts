@@ -1,7 +1,7 @@
 /** Runs networks a single time: builds them, loads the weights, runs, reads the results and frees everything. */
 import type { Gpu } from '../gpu/device.ts';
 import { readTensor } from '../gpu/tensor.ts';
-import type { Precision } from '../graph/graph.ts';
+import type { Precision, WeightPolicy } from '../graph/graph.ts';
 import { Graph } from '../graph/graph.ts';
 import { fuse } from '../graph/passes/fuse.ts';
 import { record } from '../graph/record.ts';
@@ -17,6 +17,8 @@ export type Engine = {
   readonly pipelines: PipelineCache;
   readonly executor: Executor;
   readonly precision: Precision;
+  /** Which weight matrices are stored as small integers; none if left out. */
+  readonly quantise?: WeightPolicy | undefined;
 };
 
 export type RunOptions = {
@@ -70,8 +72,8 @@ async function runGraph(
   build: (root: Scope) => void,
   options: RunOptions,
 ): Promise<Results> {
-  const { gpu, pipelines, executor, precision } = engine;
-  const graph = new Graph({ precision });
+  const { gpu, pipelines, executor, precision, quantise } = engine;
+  const graph = new Graph({ precision, quantise });
   build(new Scope(graph));
   fuse(graph, gpu.caps);
   await weights.load(graph);

@@ -1,10 +1,13 @@
 /** The weights of one model on the device: read from a store by key, packed for the kernels, in few large buffers. */
 import { EngineError } from '../gpu/errors.ts';
+import { isIntegerType } from '../gpu/integers.ts';
 import type { DeviceTensor, Dtype, Shape } from '../gpu/tensor.ts';
 import { bytesOf, packTensor, sizeOf } from '../gpu/tensor.ts';
 import { GPUUsage } from '../gpu/usage.ts';
 import type { Gpu } from '../gpu/device.ts';
 import type { Graph, Tensor } from '../graph/graph.ts';
+import type { Place } from './quantiser.ts';
+import { Quantiser } from './quantiser.ts';
 
 /** Where weight values come from; see weight-store.ts. */
 export type WeightSource = {
@@ -12,6 +15,13 @@ export type WeightSource = {
   /** Resolves to the values, row-major, as f32. */
   read(name: string): Promise<Float32Array>;
 };
+
+const noValues = (): never => {
+  throw new EngineError('engine/assert', 'weights — got shapes alone, needs values');
+};
+
+/** Weights without values: space is taken for them as for real ones, for forecasts of memory. */
+export const SHAPES_ALONE: WeightSource = { info: noValues, read: noValues };
 
 const BUFFER_BYTES = 128 * 2 ** 20;
 const ALIGNMENT = 256;
@@ -22,6 +32,7 @@ export class WeightSet {
   readonly #source: WeightSource;
   readonly #loaded = new Map<string, DeviceTensor>();
   readonly #buffers: GPUBuffer[] = [];
+  #quantiser: Quantiser | undefined;
   #free = 0;
   /** Bytes still to come in the load that is going on. */
   #pending = 0;
@@ -43,14 +54,11 @@ export class WeightSet {
   async load(graph: Graph, onProgress?: (done: number) => void): Promise<void> {
     const wanted = [...graph.weights].filter(([key, tensor]) => !this.#has(key, tensor.dtype));
     const total = wanted.reduce((sum, [, tensor]) => sum + sizeOf(tensor.shape), 0);
-    this.#pending = wanted.reduce(
-      (sum, [, { shape, dtype }]) => sum + aligned(bytesOf(shape, dtype)),
-      0,
-    );
+    this.#pending = wanted.reduce((sum, [, tensor]) => sum + bytesWithScales(tensor), 0);
     let done = 0;
     for (const [key, tensor] of wanted) {
       await this.#upload(key, tensor);
-      this.#pending -= aligned(bytesOf(tensor.shape, tensor.dtype));
+      this.#pending -= bytesWithScales(tensor);
       done += sizeOf(tensor.shape);
       onProgress?.(done / total);
     }
@@ -85,36 +93,44 @@ export class WeightSet {
   }
 
   async #upload(key: string, tensor: Tensor): Promise<void> {
-    const { shape, dtype, source } = tensor;
-    const { buffer, offset } = this.#allocate(bytesOf(shape, dtype));
-    let at = offset;
-    for (const part of source.kind === 'stack' ? source.parts : [tensor]) {
-      const bytes = await this.#packed(part);
-      this.#gpu.device.queue.writeBuffer(buffer, at, bytes);
-      at += bytes.byteLength;
-    }
-    this.#loaded.set(key, { label: key, shape, dtype, buffer, offset });
+    const { shape, dtype } = tensor;
+    const scales = tensor.graph.scales(tensor);
+    const place = this.#allocate(bytesOf(shape, dtype));
+    const beside = scales && this.#allocate(bytesOf(scales.shape, scales.dtype));
+    if (this.#source !== SHAPES_ALONE) await this.#fill(tensor, this.#source, place, beside);
+    this.#loaded.set(key, { label: key, shape, dtype, ...place });
+    if (!scales || !beside) return;
+    const { label } = scales;
+    this.#loaded.set(label, { label, shape: scales.shape, dtype: scales.dtype, ...beside });
   }
 
-  /** Resolves to the bytes of one weight as kernels read them. */
-  async #packed({ shape, dtype, source, label }: Tensor): Promise<Uint8Array<ArrayBuffer>> {
-    if (source.kind !== 'weight') {
-      throw new EngineError('weights/missing', `${label} — got a ${source.kind}, needs a weight`);
+  /** Writes a weight, or the weights of a stack behind one another, as kernels read them; scales to a place of their own. */
+  async #fill(
+    tensor: Tensor,
+    from: WeightSource,
+    { buffer, offset }: Place,
+    scales: Place | undefined,
+  ): Promise<void> {
+    let [at, scalesAt] = [offset, scales?.offset ?? 0];
+    for (const part of tensor.source.kind === 'stack' ? tensor.source.parts : [tensor]) {
+      const { shape, dtype, graph } = part;
+      const values = await valuesOf(part, from);
+      if (scales && isIntegerType(dtype)) {
+        this.#quantiser ??= new Quantiser(this.#gpu.device);
+        const beside = { buffer: scales.buffer, offset: scalesAt };
+        await this.#quantiser.write(values, shape, dtype, {
+          q: { buffer, offset: at },
+          scales: beside,
+        });
+        scalesAt += bytesOf(graph.scales(part)?.shape ?? [0], 'f16');
+      } else {
+        this.#gpu.device.queue.writeBuffer(buffer, at, packTensor(values, shape, dtype));
+      }
+      at += bytesOf(shape, dtype);
     }
-    const { key, stored, packing } = source;
-    const { shape: found } = this.#source.info(key);
-    if (!sameAxes(found, stored)) {
-      throw new EngineError(
-        'weights/shape',
-        `weight ${key} — got [${found.join(', ')}], needs [${stored.join(', ')}]`,
-      );
-    }
-    const values = await this.#source.read(key);
-    const ordered = packing === 'conv' ? tapsBeforeChannels(values, shape) : values;
-    return packTensor(ordered, shape, dtype);
   }
 
-  #allocate(size: number): { buffer: GPUBuffer; offset: number } {
+  #allocate(size: number): Place {
     const last = this.#buffers.at(-1);
     if (last && this.#free + size <= last.size) {
       const offset = this.#free;
@@ -141,6 +157,33 @@ export class WeightSet {
 }
 
 const aligned = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+
+/** Resolves to the values of one weight in the order in which kernels read them. */
+async function valuesOf(
+  { shape, source, label }: Tensor,
+  from: WeightSource,
+): Promise<Float32Array> {
+  if (source.kind !== 'weight') {
+    throw new EngineError('weights/missing', `${label} — got a ${source.kind}, needs a weight`);
+  }
+  const { key, stored, packing } = source;
+  const { shape: found } = from.info(key);
+  if (!sameAxes(found, stored)) {
+    throw new EngineError(
+      'weights/shape',
+      `weight ${key} — got [${found.join(', ')}], needs [${stored.join(', ')}]`,
+    );
+  }
+  const values = await from.read(key);
+  return packing === 'conv' ? tapsBeforeChannels(values, shape) : values;
+}
+
+/** Bytes that a weight takes, its scales counted in. */
+function bytesWithScales(tensor: Tensor): number {
+  const scales = tensor.graph.scales(tensor);
+  const own = aligned(bytesOf(tensor.shape, tensor.dtype));
+  return own + (scales ? aligned(bytesOf(scales.shape, scales.dtype)) : 0);
+}
 
 /** Equal shapes, axes of length one left out: [1, 6, d] in a checkpoint may be [6, d] here. */
 const sameAxes = (a: Shape, b: Shape): boolean =>

@@ -47,6 +47,7 @@ export const linearOp: Op<LinearInputs, LinearAttrs> = {
     const tensors = {
       x,
       w: weight,
+      scale: weight.graph.scales(weight),
       bias: inputs.bias,
       gate,
       factor: inputs.factor,

@@ -84,7 +84,7 @@ function contextGraph(
   { config, conditions }: ExpertPlan,
   text: Float32Array,
 ): { graph: Graph; lastKeyBias: number } {
-  const graph = new Graph({ precision: engine.precision });
+  const graph = new Graph({ precision: engine.precision, quantise: engine.quantise });
   const { values, rows, lastKeyBias } = trimText(text, config.textDim, config.textLength);
   const { imageTokens } = conditions;
   const context = wanContext(config)(new Scope(graph))({
@@ -109,7 +109,7 @@ function stepGraph(
   state: SamplerState,
 ): Graph {
   const { config, size, conditions } = plan;
-  const graph = new Graph({ precision: engine.precision });
+  const graph = new Graph({ precision: engine.precision, quantise: engine.quantise });
   const { step, coefficients, ...tensors } = state.in(graph);
   const latents = networkInput(graph, tensors.x, size, conditions);
   const clock = timeInput(graph, step, state, plan);
