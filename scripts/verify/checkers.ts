@@ -3,6 +3,7 @@ import type { Checker } from './case.ts';
 import { clip } from './cases/clip.ts';
 import { dit, originalDit } from './cases/dit.ts';
 import { liveAvatar } from './cases/live-avatar.ts';
+import { flowMatch, transport } from './cases/flow-match.ts';
 import { motion } from './cases/motion.ts';
 import { pipelines } from './cases/pipelines.ts';
 import { s2v } from './cases/s2v.ts';
@@ -13,6 +14,8 @@ import { wav2vec2Case } from './cases/wav2vec2.ts';
 
 export const CHECKERS: readonly Checker[] = [
   schedulers,
+  flowMatch,
+  transport,
   dit,
   originalDit,
   umt5,

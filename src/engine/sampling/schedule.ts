@@ -26,11 +26,12 @@ export type Schedule = {
 
 const TRAIN_STEPS = 1000;
 
-const shifted = (sigma: number, shift: number): number =>
+/** Returns σ pushed towards noise: s·σ / (1 + (s − 1)·σ). */
+export const shifted = (sigma: number, shift: number): number =>
   (shift * sigma) / (1 + (shift - 1) * sigma);
 
-/** `count` values from `first` to `last` inclusive; one value is `first` alone. */
-function linspace(first: number, last: number, count: number): number[] {
+/** Returns `count` values from `first` to `last` inclusive; one value is `first` alone. */
+export function linspace(first: number, last: number, count: number): number[] {
   const step = count > 1 ? (last - first) / (count - 1) : 0;
   return Array.from({ length: count }, (_, i) =>
     i > 0 && i === count - 1 ? last : i * step + first,
