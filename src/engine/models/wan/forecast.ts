@@ -1,0 +1,219 @@
+/**
+ * How much memory a Wan video will take, stage by stage, before anything is loaded: the pipeline's own stages are built
+ * and recorded against a device on paper. Two chunks of an autoencoder's stream stand for all, as all later ones reuse
+ * what the second made.
+ */
+import type { Capabilities } from '../../gpu/device.ts';
+import type { BytesByUse, PaperGpu } from '../../gpu/paper.ts';
+import { paperGpu } from '../../gpu/paper.ts';
+import type { Precision } from '../../graph/graph.ts';
+import { Executor } from '../../graph/replay.ts';
+import { PipelineCache } from '../../kernels/pipelines.ts';
+import type { Scope } from '../../nn/module.ts';
+import type { Engine } from '../../nn/run-once.ts';
+import { runOnce } from '../../nn/run-once.ts';
+import { samplerFor } from '../../sampling/sampler.ts';
+import { SamplerState } from '../../sampling/state.ts';
+import { SHAPES_ALONE } from '../../weights/upload.ts';
+import { clipVision, parseClipConfig } from './clip-vision.ts';
+import type { ComponentName, Config } from './components.ts';
+import type { WanConfig } from './config.ts';
+import { parseWanConfig } from './config.ts';
+import type { Conditions } from './expert.ts';
+import { loadExpert } from './expert.ts';
+import { MASK_CHANNELS } from './image-condition.ts';
+import type { LatentSize } from './pipeline-request.ts';
+import { umt5Encoder, parseUmt5Config } from './umt5.ts';
+import { framesPerLatent, pixelsPerLatent, readVaeConfig } from './vae-config.ts';
+import type { VaeConfig } from './vae-config.ts';
+import type { VaeOptions } from './vae.ts';
+import { WanVae } from './vae.ts';
+
+/** The settings of a model's parts, as in their config.json. */
+export type WanParts = Readonly<Partial<Record<ComponentName, Config>>> &
+  Readonly<Record<'transformer' | 'vae' | 'text_encoder', Config>>;
+
+/** What of a request decides how much memory it takes. */
+export type WanFootprint = {
+  readonly width: number;
+  readonly height: number;
+  readonly frames: number;
+  /** Whether each step runs twice, with and without the prompt. */
+  readonly guided: boolean;
+  /** Whether the video starts from a picture. */
+  readonly image: boolean;
+  /** Tokens of the longer of the two prompts, as far as they are known; else as many as the model reads. */
+  readonly tokens?: number;
+  readonly steps: number;
+  readonly vae?: VaeOptions;
+};
+
+export type StageForecast = BytesByUse & {
+  readonly stage: 'text' | 'picture' | 'denoise' | 'decode';
+  /** The most bytes that live at once in this stage. */
+  readonly peakBytes: number;
+  /** Bytes of its largest buffer. */
+  readonly largestBuffer: number;
+};
+
+export type Forecast = {
+  readonly stages: readonly StageForecast[];
+  /** The most bytes that live at once in the whole run. */
+  readonly peakBytes: number;
+  /** Bytes of the largest buffer: what `maxBufferSize` has to allow. */
+  readonly largestBuffer: number;
+};
+
+/**
+ * Resolves to the memory of a run on a device that can do what `caps` says. Throws `weights/config` for settings that no
+ * model has, `gpu/limit` when a single tensor is larger than the device binds.
+ */
+export async function forecastWan(
+  parts: WanParts,
+  footprint: WanFootprint,
+  precision: Precision,
+  caps: Capabilities,
+): Promise<Forecast> {
+  const gpu = paperGpu(caps);
+  const executor = new Executor(gpu);
+  const engine: Engine = { gpu, pipelines: new PipelineCache(gpu.device), executor, precision };
+  const vaeConfig = readVaeConfig(parts.vae);
+  const config = parseWanConfig(parts.transformer);
+  const plan: Plan = { engine, gpu, parts, footprint, config, vaeConfig };
+  const stages = [await textStage(plan)];
+  if (footprint.image) stages.push(await pictureStage(plan));
+  stages.push(await denoiseStage(plan), await decodeStage(plan));
+  return {
+    stages,
+    peakBytes: Math.max(...stages.map(({ peakBytes }) => peakBytes)),
+    largestBuffer: Math.max(...stages.map(({ largestBuffer }) => largestBuffer)),
+  };
+}
+
+type Plan = {
+  readonly engine: Engine;
+  readonly gpu: PaperGpu;
+  readonly parts: WanParts;
+  readonly footprint: WanFootprint;
+  readonly config: WanConfig;
+  readonly vaeConfig: VaeConfig;
+};
+
+async function measured(
+  gpu: PaperGpu,
+  stage: StageForecast['stage'],
+  work: () => Promise<void>,
+): Promise<StageForecast> {
+  gpu.restart();
+  await work();
+  const { total, ...uses } = gpu.peak;
+  return { stage, ...uses, peakBytes: total, largestBuffer: gpu.largest };
+}
+
+const textStage = ({ engine, gpu, parts, footprint }: Plan): Promise<StageForecast> =>
+  measured(gpu, 'text', async () => {
+    const config = parseUmt5Config(parts.text_encoder);
+    const { tokens = MOST_TOKENS } = footprint;
+    const embeddings = new Float32Array(tokens * config.width);
+    const bias = new Float32Array(config.heads * (2 * tokens - 1));
+    const biases = Array.from({ length: config.layers }, () => bias);
+    await runOnce(engine, SHAPES_ALONE, (root: Scope) => {
+      root.graph.result('rows', umt5Encoder(config)(root)({ embeddings, biases }));
+    });
+  });
+
+/** Rows that the transformer reads. */
+const MOST_TOKENS = 512;
+
+const pictureStage = ({ engine, gpu, parts, footprint, vaeConfig }: Plan): Promise<StageForecast> =>
+  measured(gpu, 'picture', async () => {
+    if (parts.image_encoder) {
+      const config = parseClipConfig(parts.image_encoder);
+      const { imageSize } = config;
+      const picture = new Float32Array(imageSize * imageSize * 3);
+      await runOnce(engine, SHAPES_ALONE, (root: Scope) => {
+        const x = root.graph.constant('picture', picture, [1, imageSize, imageSize, 3]);
+        root.graph.result('rows', clipVision(config)(root)(x));
+      });
+    }
+    const { width, height } = footprint;
+    const frames = takesFirstFrame(parts, vaeConfig) ? 1 : Math.min(footprint.frames, TWO_CHUNKS);
+    const values = new Float32Array(frames * height * width * 3);
+    const vae = new WanVae(engine, SHAPES_ALONE, vaeConfig, footprint.vae);
+    await vae.encode({ values, shape: [frames, height, width, 3] });
+    vae.destroy();
+  });
+
+/** Frames of a first and a second chunk. */
+const TWO_CHUNKS = 5;
+
+const denoiseStage = ({ engine, gpu, ...plan }: Plan): Promise<StageForecast> =>
+  measured(gpu, 'denoise', async () => {
+    const { config, parts, footprint, vaeConfig } = plan;
+    const size = latentSize(footprint, vaeConfig);
+    const sampler = samplerFor('unipc', 'diffusers', { steps: footprint.steps, shift: 1 });
+    const state = new SamplerState(gpu.device, sampler, [size.F, size.h, size.w, size.C]);
+    const { guided } = footprint;
+    const conditions = conditionsOf(plan, size);
+    for (const each of [parts.transformer, parts.transformer_2]) {
+      if (!each) continue;
+      const own = each === parts.transformer ? config : parseWanConfig(each);
+      const expert = await loadExpert(
+        engine,
+        SHAPES_ALONE,
+        { config: own, size, conditions, guided },
+        state,
+      );
+      expert.destroy(); // the second is loaded when the first is gone
+    }
+    state.destroy();
+  });
+
+const decodeStage = ({ engine, gpu, footprint, vaeConfig }: Plan): Promise<StageForecast> =>
+  measured(gpu, 'decode', async () => {
+    const { F, h, w, C } = latentSize(footprint, vaeConfig);
+    const some = Math.min(F, 1 + (footprint.vae?.latentsPerChunk ?? 1));
+    const vae = new WanVae(engine, SHAPES_ALONE, vaeConfig, footprint.vae);
+    const latents = new Float32Array(some * h * w * C);
+    for await (const chunk of vae.decode({ values: latents, shape: [some, h, w, C] })) void chunk;
+    vae.destroy();
+  });
+
+function latentSize({ width, height, frames }: WanFootprint, vae: VaeConfig): LatentSize {
+  const pixels = pixelsPerLatent(vae);
+  const F = 1 + (frames - 1) / framesPerLatent(vae);
+  return { F, h: height / pixels, w: width / pixels, C: vae.z_dim };
+}
+
+/** Whether a picture takes the place of the first latent frame, instead of standing beside all of them. */
+const takesFirstFrame = (parts: WanParts, { z_dim }: VaeConfig): boolean =>
+  parseWanConfig(parts.transformer).inChannels === z_dim;
+
+function conditionsOf(
+  {
+    config,
+    parts,
+    footprint,
+    vaeConfig,
+  }: Pick<Plan, 'config' | 'parts' | 'footprint' | 'vaeConfig'>,
+  { F, h, w, C }: LatentSize,
+): Conditions {
+  const { tokens = MOST_TOKENS } = footprint;
+  // Rows of ones: a row of zeros would be taken for padding and left out.
+  const prompt = new Float32Array(Math.min(tokens, config.textLength) * config.textDim).fill(1);
+  const texts = { prompt, negativePrompt: prompt };
+  if (!footprint.image) return texts;
+  if (takesFirstFrame(parts, vaeConfig)) {
+    return { ...texts, firstFrame: new Float32Array(h * w * C) };
+  }
+  const { imageDim, imagePositions } = config;
+  const clip = parts.image_encoder && parseClipConfig(parts.image_encoder);
+  const tokensOfPicture = clip ? 1 + (clip.imageSize / clip.patchSize) ** 2 : 0;
+  return {
+    ...texts,
+    channels: new Float32Array(F * h * w * (MASK_CHANNELS + C)),
+    ...(imageDim !== undefined && {
+      imageTokens: new Float32Array((imagePositions ?? tokensOfPicture) * imageDim),
+    }),
+  };
+}
