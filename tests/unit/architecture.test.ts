@@ -20,6 +20,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   gpu: [],
   kernels: ['gpu'],
   graph: ['kernels', 'gpu'],
+  tuning: ['graph', 'kernels', 'gpu'],
   nn: ['graph', 'kernels', 'gpu', 'weights'],
   models: [
     'nn',

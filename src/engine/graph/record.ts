@@ -2,13 +2,13 @@
  * Recording: a graph resolved once into pipelines, bind groups and grids for one device and one shape.
  * Replaying it (replay.ts) only encodes and submits.
  */
-import type { Gpu } from '../gpu/device.ts';
+import type { Capabilities, Gpu } from '../gpu/device.ts';
 import { EngineError } from '../gpu/errors.ts';
 import type { DeviceTensor } from '../gpu/tensor.ts';
 import { bytesOf, packTensor } from '../gpu/tensor.ts';
 import { GPUUsage } from '../gpu/usage.ts';
 import { uniformBytes, writeUniforms } from '../kernels/declare.ts';
-import type { Dispatch, Grid, Kernel } from '../kernels/kernel.ts';
+import type { Dispatch, Grid, Kernel, Situation, TensorRole } from '../kernels/kernel.ts';
 import type { Compiled, PipelineCache } from '../kernels/pipelines.ts';
 import { selectVariant, situationOf } from '../kernels/select.ts';
 import type { Graph, Tensor } from './graph.ts';
@@ -88,7 +88,7 @@ export class Recording {
 export async function record(graph: Graph, context: RecordContext): Promise<Recording> {
   const { device, caps } = context.gpu;
   const plan = planMemory(graph, Math.min(caps.maxBindingBytes, caps.maxBufferBytes));
-  const calls = await compileCalls(graph, context);
+  const lowered = lower(graph, caps);
   const owned: GPUBuffer[] = [];
   const arenas = plan.segments.map((size, i) =>
     own(
@@ -122,6 +122,14 @@ export async function record(graph: Graph, context: RecordContext): Promise<Reco
       throw new EngineError('graph/unwritten', `${root.label} — is read but no node writes it`);
     return { buffer, offset: place.offset };
   };
+  await context.pipelines.tuning?.learn(
+    lowered.map(({ dispatch, situation }) => ({
+      dispatch,
+      situation,
+      bindings: isRepeatable(dispatch) ? bindingsOf(dispatch, locate) : undefined,
+    })),
+  );
+  const calls = await Promise.all(lowered.map((call) => compileCall(call, context)));
   const dispatches = bindCalls(calls, device, locate, owned);
   const results = new Map(
     [...graph.results].map(([name, tensor]): [string, DeviceTensor] => {
@@ -172,24 +180,55 @@ function uploadConstant(
 /** Work of one dispatch on a processor: a tenth of a second on two cores. Graphics cards need no cut at these sizes. */
 const PROCESSOR_FLOPS = 2e8;
 
-async function compileCalls(graph: Graph, context: RecordContext): Promise<Call[]> {
-  const { caps, device } = context.gpu;
-  const pending = graph.nodes.flatMap((node) =>
-    node.op.lower(node).map(async (dispatch): Promise<Call> => {
-      const { dims } = dispatch;
-      const situation = situationOf(dispatch, caps, graph.precision === 'f16');
-      const variant = selectVariant(dispatch, situation);
-      const { kernel, values } = variant;
-      const compiled = await context.pipelines.get(variant);
-      const grids = splitGrid(kernel.grid(dims, values), kernel.cost(dims).flops, {
-        maxPerDimension: device.limits.maxComputeWorkgroupsPerDimension,
-        maxFlops: context.maxDispatchFlops ?? (caps.software ? PROCESSOR_FLOPS : Infinity),
-      });
-      return { label: `${node.scope}/${kernel.name}`, dispatch, kernel, compiled, grids };
-    }),
+type Lowered = {
+  readonly scope: string;
+  readonly dispatch: Dispatch<Tensor>;
+  readonly situation: Situation;
+};
+
+const lower = (graph: Graph, caps: Capabilities): Lowered[] =>
+  graph.nodes.flatMap((node) =>
+    node.op.lower(node).map((dispatch) => ({
+      scope: node.scope,
+      dispatch,
+      situation: situationOf(dispatch, caps, graph.precision === 'f16'),
+    })),
   );
-  return Promise.all(pending);
+
+/** Whether a call may run any number of times before the first replay: it writes nothing but activations. */
+const isRepeatable = ({ kernel, tensors }: Dispatch<Tensor>): boolean =>
+  Object.entries(kernel.tensors).every(([name, { role }]) => {
+    const tensor = tensors[name];
+    return !tensor || role === 'in' || role === 'weight' || isActivation(tensor, role);
+  });
+
+const isActivation = (tensor: Tensor, role: TensorRole): boolean =>
+  role === 'out' && rootOf(tensor).source.kind === 'activation';
+
+async function compileCall(
+  { scope, dispatch, situation }: Lowered,
+  { gpu, pipelines, maxDispatchFlops }: RecordContext,
+): Promise<Call> {
+  const { dims } = dispatch;
+  const choice = pipelines.tuning?.choiceFor(dispatch, situation);
+  const variant = selectVariant(dispatch, situation, choice);
+  const { kernel, values } = variant;
+  const compiled = await pipelines.get(variant);
+  const grids = splitGrid(kernel.grid(dims, values), kernel.cost(dims).flops, {
+    maxPerDimension: gpu.device.limits.maxComputeWorkgroupsPerDimension,
+    maxFlops: maxDispatchFlops ?? (gpu.caps.software ? PROCESSOR_FLOPS : Infinity),
+  });
+  return { label: `${scope}/${kernel.name}`, dispatch, kernel, compiled, grids };
 }
+
+const bindingsOf = (
+  { kernel, tensors }: Dispatch<Tensor>,
+  locate: (tensor: Tensor) => Location,
+): Location[] =>
+  Object.keys(kernel.tensors).flatMap((name) => {
+    const tensor = tensors[name];
+    return tensor ? [locate(tensor)] : [];
+  });
 
 /** One uniform buffer for the whole recording; one bind group for each dispatch, made here and never again. */
 function bindCalls(
@@ -214,10 +253,7 @@ function bindCalls(
     grids.map(({ base, grid }): RecordedDispatch => {
       const { dims } = dispatch;
       writeUniforms(bytes, at, kernel, dims, base);
-      const resources: GPUBindingResource[] = Object.keys(kernel.tensors).flatMap((name) => {
-        const tensor = dispatch.tensors[name];
-        return tensor ? [locate(tensor)] : [];
-      });
+      const resources: GPUBindingResource[] = bindingsOf(dispatch, locate);
       checkDistinct(label, dispatch, locate);
       resources.push({ buffer: uniforms, offset: at, size: uniformBytes(kernel) });
       const bindGroup = device.createBindGroup({

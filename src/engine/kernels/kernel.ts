@@ -96,6 +96,8 @@ export type Kernel = {
   readonly tune: Readonly<Record<string, readonly (number | boolean | string)[]>>;
   /** What the device must have; absent = plain WGSL. */
   readonly features?: readonly ShaderFeature[];
+  /** The dims that decide which values are fastest; default all whole numbers among the uniforms. */
+  readonly tuneBy?: readonly string[];
   /** Whether a combination of values can run in a situation and is worth a try there; absent = always. */
   readonly suits?: (values: Values, situation: Situation) => boolean;
   /** Values chosen from the shape and the device; override the defaults of `tune`. */

@@ -29,6 +29,7 @@ export const matmul = defineKernel({
     rowsPerGroup: 'u32',
     planes: 'u32',
   },
+  tuneBy: ['M', 'N', 'K', 'planes'],
   tune: { RM: [4, 1, 2, 8] },
   choose: ({ M = 1 }) => ({ RM: M <= 16 ? 1 : M <= 32 ? 2 : 4 }),
   grid: ({ M = 1, N = 1 }, { RM }) => [Math.ceil(N / 64), Math.ceil(M / (16 * Number(RM))), 1],

@@ -27,6 +27,7 @@ export const norm = defineKernel({
     scalePart: 'u32',
     rowsPerGroup: 'u32',
   },
+  tuneBy: ['rows', 'C'],
   tune: { TEAM: [64, 16, 4, 1], SUBGROUPS: [false, true] },
   suits: ({ TEAM, SUBGROUPS }, { caps }) => !SUBGROUPS || (TEAM === 64 && caps.subgroups),
   choose: ({ C = 1 }, { subgroups }) => ({

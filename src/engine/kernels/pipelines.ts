@@ -2,6 +2,7 @@
 import { EngineError } from '../gpu/errors.ts';
 import type { Variant } from './declare.ts';
 import { shaderCode } from './declare.ts';
+import type { Tuning } from './tunable.ts';
 
 export type Compiled = {
   readonly pipeline: GPUComputePipeline;
@@ -12,6 +13,8 @@ export type Compiled = {
 export class PipelineCache {
   readonly #device: GPUDevice;
   readonly #compiled = new Map<string, Promise<Compiled>>();
+  /** Who knows which variant of a call is fastest here; without it each kernel's own choice is taken. */
+  tuning: Tuning | undefined;
 
   constructor(device: GPUDevice) {
     this.#device = device;

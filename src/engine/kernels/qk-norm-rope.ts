@@ -23,6 +23,7 @@ export const qkNormRope = defineKernel({
     planeRows: 'u32',
     eps: 'f32',
   },
+  tuneBy: ['rows', 'heads', 'D'],
   tune: { TEAM: [64, 16] },
   choose: ({ heads = 1, D = 4 }) => ({ TEAM: heads * D <= 256 ? 16 : 64 }),
   grid: ({ rows = 1 }, { TEAM }) => [Math.ceil(rows / (64 / Number(TEAM))), 1, 1],

@@ -1,0 +1,197 @@
+/**
+ * The autotuner: times the variants of a kernel on the user's device, at the sizes that a model has, and remembers the
+ * fastest. What the record does not know is looked up in the table of known devices, then left to the kernel's default.
+ */
+import type { Gpu } from '../gpu/device.ts';
+import { EngineError } from '../gpu/errors.ts';
+import type { Dtype } from '../gpu/tensor.ts';
+import { GPUUsage } from '../gpu/usage.ts';
+import { splitGrid } from '../graph/split.ts';
+import { uniformBytes, writeUniforms } from '../kernels/declare.ts';
+import type { Dispatch, Situation } from '../kernels/kernel.ts';
+import type { PipelineCache } from '../kernels/pipelines.ts';
+import type { Choice } from '../kernels/select.ts';
+import type { Candidate, TunableCall, Tuning } from '../kernels/tunable.ts';
+import { candidatesOf } from '../kernels/tunable.ts';
+import type { DeviceClock, Encode } from './clock.ts';
+import { deviceClock } from './clock.ts';
+import { adapterKey, callKey } from './key.ts';
+import { race } from './race.ts';
+import type { TuningEntry, TuningRecord, TuningStore } from './store.ts';
+import { readRecord } from './store.ts';
+import { tableFor } from './table.ts';
+
+export type TunerOptions = {
+  readonly gpu: Gpu;
+  readonly pipelines: PipelineCache;
+  readonly store: TuningStore;
+  /** Milliseconds that timing may take until `refill`; 0 = only look up. */
+  readonly budgetMs?: number;
+  /** Told when the record cannot be read or written; without it, timings live as long as the tuner. */
+  readonly onStoreError?: (error: unknown) => void;
+};
+
+/** What a whole model may take the first time. */
+const BUDGET_MS = 3000;
+/** A sample should take this long: browsers round timestamps to a tenth of a millisecond. */
+const SAMPLE_MS = 4;
+const MOST_REPEATS = 256;
+/** A call that takes longer than this is timed on a part of its grid. */
+const LONG_MS = 40;
+
+/** Timings of one device. */
+export class Tuner implements Tuning {
+  readonly #options: TunerOptions;
+  readonly #adapter: string;
+  readonly #table: TuningRecord;
+  readonly #found = new Map<string, TuningEntry>();
+  #leftMs: number;
+  /** Kinds and sizes timed by this tuner, not looked up. */
+  timed = 0;
+
+  private constructor(options: TunerOptions, record: TuningRecord) {
+    this.#options = options;
+    this.#adapter = adapterKey(options.gpu);
+    this.#table = tableFor(options.gpu);
+    this.#found = new Map(Object.entries(record));
+    this.#leftMs = options.budgetMs ?? BUDGET_MS;
+  }
+
+  /** Resolves to a tuner with what is recorded for the device. */
+  static async open(options: TunerOptions): Promise<Tuner> {
+    try {
+      const saved = await options.store.load(adapterKey(options.gpu));
+      return new Tuner(options, readRecord(saved));
+    } catch (error) {
+      options.onStoreError?.(error);
+      return new Tuner(options, {});
+    }
+  }
+
+  /** What is known of the device by now. */
+  get record(): TuningRecord {
+    return Object.fromEntries(this.#found);
+  }
+
+  /** Grants the whole budget again: for the next model. */
+  refill(): void {
+    this.#leftMs = this.#options.budgetMs ?? BUDGET_MS;
+  }
+
+  choiceFor(
+    dispatch: Dispatch<{ readonly dtype: Dtype }>,
+    situation: Situation,
+  ): Choice | undefined {
+    const key = callKey(dispatch, situation);
+    return this.#found.get(key) ?? this.#table[key];
+  }
+
+  async learn(calls: readonly TunableCall[]): Promise<void> {
+    if (this.#leftMs <= 0) return;
+    const begin = performance.now();
+    const deadline = begin + this.#leftMs;
+    const unknown = this.#unknown(calls);
+    if (unknown.length === 0) return;
+    const clock = deviceClock(this.#options.gpu);
+    try {
+      for (const { key, call } of unknown) {
+        if (performance.now() >= deadline) break;
+        this.#found.set(key, await this.#time(call, clock, deadline));
+        this.timed++;
+      }
+    } finally {
+      clock.destroy();
+      this.#leftMs -= performance.now() - begin;
+    }
+    try {
+      await this.#options.store.save(this.#adapter, this.record);
+    } catch (error) {
+      this.#options.onStoreError?.(error);
+    }
+  }
+
+  /** One call of each kind and size that nothing is known of, those with most work first. */
+  #unknown(calls: readonly TunableCall[]): { key: string; call: TunableCall }[] {
+    const kinds = new Map<string, { key: string; call: TunableCall; work: number }>();
+    for (const call of calls) {
+      const { dispatch, situation, bindings } = call;
+      const key = callKey(dispatch, situation);
+      if (!bindings || this.#found.has(key) || key in this.#table) continue;
+      const { flops, bytes } = dispatch.kernel.cost(dispatch.dims);
+      const known = kinds.get(key);
+      if (known) known.work += flops + 10 * bytes;
+      else if (candidatesOf(dispatch, situation).length > 1)
+        kinds.set(key, { key, call, work: flops + 10 * bytes });
+    }
+    return [...kinds.values()].toSorted((a, b) => b.work - a.work);
+  }
+
+  async #time(call: TunableCall, clock: DeviceClock, deadline: number): Promise<TuningEntry> {
+    const candidates = candidatesOf(call.dispatch, call.situation);
+    const uniforms: GPUBuffer[] = [];
+    const now = (): number => performance.now();
+    try {
+      const whole = await Promise.all(
+        candidates.map((candidate) => this.#encoder(call, candidate, 1, uniforms)),
+      );
+      const [first] = whole;
+      const [own] = candidates;
+      if (!first || !own) {
+        throw new EngineError(
+          'tuning/candidates',
+          `${call.dispatch.kernel.name} — no way to run it`,
+        );
+      }
+      await clock.time(first, 1);
+      const once = await clock.time(first, 1);
+      const pieces = Math.max(1, Math.round(once / LONG_MS));
+      const encoders =
+        pieces === 1
+          ? whole
+          : await Promise.all(
+              candidates.map((candidate) => this.#encoder(call, candidate, pieces, uniforms)),
+            );
+      const repeats = Math.min(
+        MOST_REPEATS,
+        Math.max(1, Math.ceil(SAMPLE_MS / Math.max(once, 0.01))),
+      );
+      const sample = (index: number): Promise<number> =>
+        clock.time(encoders[index] ?? first, repeats);
+      const { winner, ratio } = await race(candidates.length, { sample, now, deadline });
+      return { ...(candidates[winner] ?? own).choice, ratio };
+    } finally {
+      for (const buffer of uniforms) buffer.destroy();
+    }
+  }
+
+  /** Resolves to how one candidate is run on the first of `pieces` equal parts of its grid. */
+  async #encoder(
+    { dispatch: { dims }, bindings = [] }: TunableCall,
+    { variant }: Candidate,
+    pieces: number,
+    uniforms: GPUBuffer[],
+  ): Promise<Encode> {
+    const { gpu, pipelines } = this.#options;
+    const { device } = gpu;
+    const { kernel, values } = variant;
+    const { pipeline, layout } = await pipelines.get(variant);
+    const [part] = splitGrid(kernel.grid(dims, values), pieces, {
+      maxPerDimension: device.limits.maxComputeWorkgroupsPerDimension,
+      maxFlops: 1,
+    });
+    const block = new DataView(new ArrayBuffer(uniformBytes(kernel)));
+    writeUniforms(block, 0, kernel, dims, part?.base ?? [0, 0, 0]);
+    const size = block.byteLength;
+    const buffer = device.createBuffer({ size, usage: GPUUsage.uniform | GPUUsage.copyDst });
+    uniforms.push(buffer);
+    device.queue.writeBuffer(buffer, 0, block.buffer);
+    const entries = [...bindings, { buffer }].map((resource, binding) => ({ binding, resource }));
+    const bindGroup = device.createBindGroup({ label: 'tuning', layout, entries });
+    const [x, y, z] = part?.grid ?? [1, 1, 1];
+    return (pass) => {
+      pass.setPipeline(pipeline);
+      pass.setBindGroup(0, bindGroup);
+      pass.dispatchWorkgroups(x, y, z);
+    };
+  }
+}
