@@ -34,7 +34,7 @@ export function wavFile(
   const bytes = new Uint8Array(12 + chunk + 8 + format + 8 + data);
   const view = new DataView(bytes.buffer);
   const text = (at: number, value: string): void =>
-    [...value].forEach((c, i) => view.setUint8(at + i, c.charCodeAt(0)));
+    Array.from(value, (c) => c.charCodeAt(0)).forEach((code, i) => view.setUint8(at + i, code));
   text(0, 'RIFF');
   view.setUint32(4, bytes.length - 8, true);
   text(8, 'WAVE');

@@ -4,6 +4,7 @@ import { bytesOf, createTensor } from '../../gpu/tensor.ts';
 import { EngineError } from '../../gpu/errors.ts';
 import { Graph } from '../../graph/graph.ts';
 import { fuse } from '../../graph/passes/fuse.ts';
+import type { Recording } from '../../graph/record.ts';
 import { record } from '../../graph/record.ts';
 import { Scope } from '../../nn/module.ts';
 import type { Engine, RunOptions } from '../../nn/run-once.ts';
@@ -44,15 +45,10 @@ export async function computeOnce(
   build: (root: Scope) => void,
   options: RunOptions = {},
 ): Promise<Kept> {
-  const { gpu, pipelines, executor, precision } = engine;
+  const { gpu, executor } = engine;
   const weights = new WeightSet(gpu, source);
   try {
-    const graph = new Graph({ precision });
-    build(new Scope(graph));
-    fuse(graph);
-    await weights.load(graph);
-    options.signal?.throwIfAborted();
-    const recording = await record(graph, { gpu, pipelines, weights: (key) => weights.get(key) });
+    const { graph, recording } = await recordGraph(engine, weights, build);
     try {
       await executor.replay(recording, options);
       const names = [...graph.results.keys()];
@@ -65,6 +61,21 @@ export async function computeOnce(
   } finally {
     weights.destroy();
   }
+}
+
+/** Builds a graph, loads what it needs into `weights` and records it. */
+export async function recordGraph(
+  engine: Engine,
+  weights: WeightSet,
+  build: (root: Scope) => void,
+): Promise<{ readonly graph: Graph; readonly recording: Recording }> {
+  const { gpu, pipelines, precision, quantise } = engine;
+  const graph = new Graph({ precision, quantise });
+  build(new Scope(graph));
+  fuse(graph, gpu.caps);
+  await weights.load(graph);
+  const recording = await record(graph, { gpu, pipelines, weights: (key) => weights.get(key) });
+  return { graph, recording };
 }
 
 function copyOf(device: GPUDevice, tensor: DeviceTensor): DeviceTensor {

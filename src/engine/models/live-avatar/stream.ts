@@ -5,16 +5,13 @@
 import { EngineError } from '../../gpu/errors.ts';
 import type { DeviceTensor } from '../../gpu/tensor.ts';
 import { createTensor, readTensor, writeTensor } from '../../gpu/tensor.ts';
-import type { Tensor } from '../../graph/graph.ts';
-import { Graph } from '../../graph/graph.ts';
+import type { Graph, Tensor } from '../../graph/graph.ts';
 import { reshape, slice } from '../../graph/ops/layout.ts';
 import { schedulerStep } from '../../graph/ops/scheduler.ts';
 import { tableRow } from '../../graph/ops/table.ts';
-import { fuse } from '../../graph/passes/fuse.ts';
 import type { Recording } from '../../graph/record.ts';
-import { record } from '../../graph/record.ts';
 import { gridPositions, ropeTableAt, timestepSinusoid } from '../../kernels/rope.ts';
-import { Scope } from '../../nn/module.ts';
+import type { Scope } from '../../nn/module.ts';
 import type { Engine, RunOptions } from '../../nn/run-once.ts';
 import type { Sampler } from '../../sampling/sampler.ts';
 import { SamplerState } from '../../sampling/state.ts';
@@ -31,7 +28,7 @@ import {
 import { borrowSoundKeys, keepSoundKeys, soundKeys } from './audio-injector.ts';
 import type { AvatarConfig } from './config.ts';
 import type { Kept } from './kept.ts';
-import { computeOnce } from './kept.ts';
+import { computeOnce, recordGraph } from './kept.ts';
 import { AvatarMemory } from './memory.ts';
 import { REFERENCE_FRAME, conditionPositions, rollingReference } from './positions.ts';
 import { avatarBody, avatarHead, modulation } from './s2v.ts';
@@ -80,7 +77,7 @@ export class AvatarStream {
   readonly #plan: StreamPlan;
   readonly #weights: WeightSet;
   readonly #state: SamplerState;
-  readonly #inputs: Readonly<Record<'columns' | 'pose' | 'table' | 'stayTable', DeviceTensor>>;
+  readonly #inputs: StreamInputs;
   readonly #steps: Kept;
   readonly #text: Kept;
   readonly #lastKeyBias: number;
@@ -93,7 +90,7 @@ export class AvatarStream {
     engine: Engine;
     plan: StreamPlan;
     weights: WeightSet;
-    inputs: Readonly<Record<'columns' | 'pose' | 'table' | 'stayTable', DeviceTensor>>;
+    inputs: StreamInputs;
     steps: Kept;
     text: Kept;
     lastKeyBias: number;
@@ -131,55 +128,22 @@ export class AvatarStream {
     options: RunOptions = {},
   ): Promise<AvatarStream> {
     checkPlan(plan);
-    const { config, sampler } = plan;
-    const { device } = engine.gpu;
-    const { values, rows, lastKeyBias } = trimText(plan.text, config.textDim, config.textLength);
-    const text = await computeOnce(
-      engine,
-      source,
-      (root) => {
-        const words = root.graph.constant(
-          'text',
-          values,
-          [rows, config.textDim],
-          root.graph.compute,
-        );
-        keepContext(root.graph, wanContext(config)(root)({ text: words }));
-      },
-      options,
-    );
-    // One row for each step, and one for timestep 0, at which the conditions stand.
-    const times = [...sampler.timesteps, 0].map((t) => timestepSinusoid(t, config.freqDim));
-    const steps = await computeOnce(engine, source, (root) => {
-      const sinusoids = Float32Array.from(times.flatMap((row) => [...row]));
-      const shape = [times.length, config.freqDim];
-      const parts = modulation(config)(root)(root.graph.constant('timesteps', sinusoids, shape));
-      root.graph.result('blocks', parts.blocks);
-      root.graph.result('head', parts.head);
-    });
-    const { headDim, audioDim, poseChannels } = config;
-    const blockRows = BLOCK_LATENTS * rowsPerFrame(plan);
-    const stayRows = conditionPositions(gridOf(plan), 0).length;
-    const inputs = {
-      columns: createTensor(device, 'avatar/columns', [COLUMNS_BEFORE + BLOCK_FRAMES, audioDim]),
-      pose: createTensor(device, 'avatar/pose', [
-        plan.posed ? BLOCK_LATENTS : 1,
-        ...(plan.posed ? plan.size : [1, 1]),
-        poseChannels,
-      ]),
-      table: createTensor(device, 'avatar/rope', [blockRows, headDim]),
-      stayTable: createTensor(device, 'avatar/stay rope', [stayRows, headDim]),
-    };
-    const weights = new WeightSet(engine.gpu, source);
-    const sound = await recordGraph(engine, weights, (root) => {
-      const heard = audioEncoder(config)(root)(root.graph.external(inputs.columns));
-      if (plan.probed) {
-        root.graph.result('audio.0', heard.summary);
-        root.graph.result('audio.1', heard.tokens);
-      }
-      keepSoundKeys(root.graph, soundKeys(config)(root)(heard));
-    });
-    return new AvatarStream({ engine, plan, weights, inputs, steps, text, lastKeyBias, sound });
+    const { lastKeyBias } = trimText(plan.text, plan.config.textDim, plan.config.textLength);
+    const owned: { destroy(): void }[] = [];
+    const own = <T extends { destroy(): void }>(part: T): T => (owned.push(part), part);
+    try {
+      const text = own(await computeOnce(engine, source, textGraph(plan), options));
+      const steps = own(await computeOnce(engine, source, timeGraph(plan), options));
+      const inputs = inputTensors(engine.gpu.device, plan);
+      owned.push(...Object.values(inputs).map(({ buffer }) => buffer));
+      const weights = own(new WeightSet(engine.gpu, source));
+      const { recording } = await recordGraph(engine, weights, soundGraph(plan, inputs.columns));
+      const sound = own(recording);
+      return new AvatarStream({ engine, plan, weights, inputs, steps, text, lastKeyBias, sound });
+    } catch (error) {
+      for (const part of owned) part.destroy();
+      throw error;
+    }
   }
 
   /** Latent blocks made so far. */
@@ -209,7 +173,7 @@ export class AvatarStream {
   ): Promise<void> {
     const { config, size } = this.#plan;
     const { inChannels: C, headDim } = config;
-    const recording = await recordGraph(this.#engine, this.#weights, (root) => {
+    const { recording } = await recordGraph(this.#engine, this.#weights, (root) => {
       const { graph } = root;
       const tokens = conditionTokens(config)(root)(
         graph.constant('reference', reference, [1, ...size, C]),
@@ -287,7 +251,7 @@ export class AvatarStream {
     if (this.#step?.filled === filled) return this.#step.recording;
     this.#step?.recording.destroy();
     this.#step = undefined;
-    const recording = await recordGraph(this.#engine, this.#weights, (root) =>
+    const { recording } = await recordGraph(this.#engine, this.#weights, (root) =>
       this.#buildStep(root, filled),
     );
     this.#step = { filled, recording };
@@ -326,18 +290,53 @@ export class AvatarStream {
   }
 }
 
-async function recordGraph(
-  engine: Engine,
-  weights: WeightSet,
-  build: (root: Scope) => void,
-): Promise<Recording> {
-  const { gpu, pipelines, precision } = engine;
-  const graph = new Graph({ precision });
-  build(new Scope(graph));
-  fuse(graph);
-  await weights.load(graph);
-  return record(graph, { gpu, pipelines, weights: (key) => weights.get(key) });
+type StreamInputs = Readonly<Record<'columns' | 'pose' | 'table' | 'stayTable', DeviceTensor>>;
+
+function inputTensors(device: GPUDevice, plan: StreamPlan): StreamInputs {
+  const { headDim, audioDim, poseChannels } = plan.config;
+  const blockRows = BLOCK_LATENTS * rowsPerFrame(plan);
+  const stayRows = conditionPositions(gridOf(plan), 0).length;
+  const pose = plan.posed ? [BLOCK_LATENTS, ...plan.size] : [1, 1, 1];
+  return {
+    columns: createTensor(device, 'avatar/columns', [COLUMNS_BEFORE + BLOCK_FRAMES, audioDim]),
+    pose: createTensor(device, 'avatar/pose', [...pose, poseChannels]),
+    table: createTensor(device, 'avatar/rope', [blockRows, headDim]),
+    stayTable: createTensor(device, 'avatar/stay rope', [stayRows, headDim]),
+  };
 }
+
+/** Keys and values of the prompt, for every block. */
+const textGraph =
+  ({ config, text }: StreamPlan) =>
+  (root: Scope): void => {
+    const { values, rows } = trimText(text, config.textDim, config.textLength);
+    const words = root.graph.constant('text', values, [rows, config.textDim], root.graph.compute);
+    keepContext(root.graph, wanContext(config)(root)({ text: words }));
+  };
+
+/** Modulation of each step, and of timestep 0, at which the conditions stand. */
+const timeGraph =
+  ({ config, sampler }: StreamPlan) =>
+  (root: Scope): void => {
+    const times = [...sampler.timesteps, 0].map((t) => timestepSinusoid(t, config.freqDim));
+    const sinusoids = Float32Array.from(times.flatMap((row) => [...row]));
+    const shape = [times.length, config.freqDim];
+    const parts = modulation(config)(root)(root.graph.constant('timesteps', sinusoids, shape));
+    root.graph.result('blocks', parts.blocks);
+    root.graph.result('head', parts.head);
+  };
+
+/** What a block hears. */
+const soundGraph =
+  ({ config, probed }: StreamPlan, columns: DeviceTensor) =>
+  (root: Scope): void => {
+    const heard = audioEncoder(config)(root)(root.graph.external(columns));
+    if (probed) {
+      root.graph.result('audio.0', heard.summary);
+      root.graph.result('audio.1', heard.tokens);
+    }
+    keepSoundKeys(root.graph, soundKeys(config)(root)(heard));
+  };
 
 const gridOf = ({ size: [H, W], config: { patch } }: StreamPlan): { h: number; w: number } => ({
   h: H / patch.ph,

@@ -4,7 +4,7 @@ import type { Rename, WeightStore } from '../../weights/weight-store.ts';
 
 /** Folder names as released; `transformer` is the expert for high noise where there are two. */
 export type ComponentName =
-  'transformer' | 'transformer_2' | 'vae' | 'text_encoder' | 'image_encoder';
+  'transformer' | 'transformer_2' | 'vae' | 'text_encoder' | 'image_encoder' | 'audio_encoder';
 
 export type Config = Readonly<Record<string, unknown>>;
 

@@ -1,0 +1,109 @@
+/**
+ * A portrait speaks: picture, sound and prompt go in, frames come out as long as the sound lasts. While one block of
+ * twelve frames is denoised, the one before it is decoded and shown; what is held on the device does not grow.
+ */
+import type { Engine, RunOptions } from '../../nn/run-once.ts';
+import { normal } from '../../sampling/rng.ts';
+import type { ComponentSource } from '../wan/components.ts';
+import { renameWan } from '../wan/names-dit.ts';
+import { openVae } from '../wan/picture.ts';
+import { pixelsPerLatent } from '../wan/vae-config.ts';
+import { parseAvatarConfig } from './config.ts';
+import type { AvatarFrame } from './frames.ts';
+import { frameDecoder, inRgba } from './frames.ts';
+import { readInputs } from './inputs.ts';
+import type { AvatarRequest, CheckedRequest } from './request.ts';
+import { blocksOfSound, checkAvatarRequest } from './request.ts';
+import type { AvatarOptions, AvatarStage } from './run-options.ts';
+import { avatarSampler } from './schedule.ts';
+import { Seen } from './seen.ts';
+import { AvatarStream, BLOCK_FRAMES, BLOCK_LATENTS } from './stream.ts';
+import { MOTION_LATENTS } from './tokens.ts';
+
+/**
+ * Yields every frame of the video in order, as blocks are decoded. The three frames after the start, in which the
+ * reference shows a jump, repeat the fourth, so that sound and frames begin together.
+ * Throws `avatar/…` and `audio/…` for requests that no run can serve, `weights/…` for files of another model, `gpu/limit`
+ * where the device is too small, and `AbortError` soon after `signal` fires.
+ */
+export async function* speak(
+  engine: Engine,
+  source: ComponentSource,
+  given: AvatarRequest,
+  options: AvatarOptions = {},
+): AsyncGenerator<AvatarFrame, void, void> {
+  const request = checkAvatarRequest(given);
+  const { settings, video, remembered } = request;
+  const { signal } = options;
+  const report = (stage: AvatarStage): RunOptions => ({
+    ...(signal && { signal }),
+    onProgress: (done) => options.onProgress?.({ stage, done }),
+  });
+  const config = parseAvatarConfig(await source.config('transformer'));
+  const { text, columns, motion } = await readInputs(engine, source, request, report);
+
+  const vae = await openVae(engine, source);
+  const space = pixelsPerLatent(vae.config);
+  const size = [video.height / space, video.width / space] as const;
+  const stream = await AvatarStream.open(
+    engine,
+    await source.weights('transformer', renameWan),
+    {
+      ...{ config, size, text, remembered, distance: settings.reference_distance },
+      sampler: avatarSampler(settings.sample_steps, settings.skip_last_step),
+    },
+    report('load'),
+  );
+  let ahead: Promise<Float32Array> | undefined;
+  try {
+    const one = motion.length / MOTION_LATENTS;
+    await stream.settle(motion.subarray(one, 2 * one), motion, report('load')); // five frames of still
+    const clips = columns.length / config.audioDim / settings.infer_frames;
+    const blocks = blocksOfSound(soundSeconds(request), clips, request);
+    const seen = new Seen(request, stream, motion);
+    const frames = frameDecoder(vae, motion, [...size, config.inChannels], options);
+
+    const denoise = async (block: number): Promise<Float32Array> => {
+      await seen.refresh(engine, source, block, report('picture'));
+      const at = (block % request.clipBlocks) * BLOCK_LATENTS * one;
+      const seed = settings.base_seed + Math.floor(block / request.clipBlocks);
+      const noise = normal(seed, 0, at + BLOCK_LATENTS * one).subarray(at);
+      const from = block * BLOCK_FRAMES * config.audioDim;
+      const latents = await stream.block(
+        { noise, columns: columns.subarray(from, from + BLOCK_FRAMES * config.audioDim) },
+        {
+          ...(signal && { signal }),
+          onProgress: (done) => options.onProgress?.({ stage: 'denoise', done, block, blocks }),
+        },
+      );
+      options.onBlock?.(block, stream.bytes);
+      return latents;
+    };
+    ahead = denoise(0);
+    for (let block = 0; block < blocks; block++) {
+      const latents = await ahead;
+      seen.take(block, latents);
+      const next = block + 1;
+      const waits = next < blocks && seen.waitsForFrames(next);
+      if (next < blocks && !waits) ahead = unobserved(denoise(next));
+      for await (const chunk of frames(latents, block, blocks)) {
+        seen.show(chunk);
+        yield* inRgba(chunk);
+      }
+      if (waits) ahead = unobserved(denoise(next));
+    }
+  } finally {
+    await ahead?.catch(() => undefined);
+    stream.destroy();
+    vae.destroy();
+  }
+}
+
+/** A rejection that is looked at later must not count as unhandled until then. */
+function unobserved<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return promise;
+}
+
+const soundSeconds = ({ sound: { channels, sampleRate } }: CheckedRequest): number =>
+  (channels[0]?.length ?? 0) / sampleRate;
