@@ -8,6 +8,7 @@ import { motion } from './cases/motion.ts';
 import { pipelines } from './cases/pipelines.ts';
 import { s2v } from './cases/s2v.ts';
 import { schedulers } from './cases/schedulers.ts';
+import { taef2, taehv, taesd } from './cases/tiny-autoencoders.ts';
 import { umt5 } from './cases/umt5.ts';
 import { vae } from './cases/vae.ts';
 import { wav2vec2Case } from './cases/wav2vec2.ts';
@@ -16,6 +17,9 @@ export const CHECKERS: readonly Checker[] = [
   schedulers,
   flowMatch,
   transport,
+  taesd,
+  taef2,
+  taehv,
   dit,
   originalDit,
   umt5,

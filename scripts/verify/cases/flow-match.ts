@@ -55,7 +55,7 @@ function optionsOf(run: Json): FlowMatchOptions {
     steps: Number(run['steps']),
     grid: run['sigmas'] === 'linear' ? 'linear' : 'own',
     shift: dynamic ? { mu: Number(run['mu']), type } : { factor: Number(cfg['shift'] ?? 1) },
-    ...(cfg['shift_terminal'] && { terminal: Number(cfg['shift_terminal']) }),
+    ...(typeof cfg['shift_terminal'] === 'number' && { terminal: cfg['shift_terminal'] }),
   };
 }
 

@@ -15,12 +15,13 @@ const product = (kernel: readonly number[]): number => kernel.reduce((a, b) => a
 /** The packed weights of a convolution: [out, taps, in]. */
 function weightsOf(
   scope: Scope,
-  { in: ins, out, kernel }: { in: number; out: number; kernel: readonly number[] },
-): { weight: Tensor; bias: Tensor } {
+  options: { in: number; out: number; kernel: readonly number[]; bias?: boolean },
+): { weight: Tensor; bias: Tensor | undefined } {
+  const { in: ins, out, kernel } = options;
   const shape = [out, product(kernel), ins];
   return {
     weight: scope.weight('weight', [out, ins, ...kernel], { shape, packing: 'conv' }),
-    bias: scope.weight('bias', [out]),
+    bias: options.bias === false ? undefined : scope.weight('bias', [out]),
   };
 }
 
@@ -33,6 +34,7 @@ export type Conv2dOptions = {
   readonly pad?: readonly [before: number, after: number];
   /** Doubles rows and columns of the input first. */
   readonly upsample?: boolean;
+  readonly bias?: boolean;
 };
 
 /** 2-D convolution of each frame: [T, H, W, in] -> [T, H', W', out]. */
