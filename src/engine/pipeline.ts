@@ -6,13 +6,22 @@ import type { Gpu } from './gpu/device.ts';
 import { assert } from './gpu/errors.ts';
 import { meterBuffers } from './gpu/memory.ts';
 import type { Precision } from './graph/graph.ts';
+import type { Profiler } from './graph/profile.ts';
 import { Executor } from './graph/replay.ts';
 import { PipelineCache } from './kernels/pipelines.ts';
 import { loadMotion } from './models/motion/index.ts';
-import type { MotionFiles, MotionFrame, MotionReport } from './models/motion/index.ts';
+import type {
+  MotionEngine,
+  MotionFiles,
+  MotionFrame,
+  MotionModel,
+  MotionReport,
+} from './models/motion/index.ts';
 import { Progress } from './progress.ts';
 import type { ProgressEvent, StagePlan } from './progress.ts';
 import type { PrecisionChoice, Settings } from './settings.ts';
+import type { TuningStore } from './tuning/store.ts';
+import { Tuner } from './tuning/tuner.ts';
 import { createMp4Writer } from './video/mp4-writer.ts';
 import { readWishes } from './wishes.ts';
 
@@ -34,6 +43,12 @@ export type AnimateOptions = {
   readonly settings: Settings;
   readonly signal?: AbortSignal;
   readonly onProgress?: (event: ProgressEvent) => void;
+  /** Takes the time of every dispatch. */
+  readonly profiler?: Profiler;
+  /** Where timings of kernel variants are kept; without it the device runs what is usual for its kind. */
+  readonly tuning?: TuningStore;
+  /** Told when that place cannot be read or written. */
+  readonly onTuningError?: (error: unknown) => void;
 };
 
 /** What a run tells about itself at its end. */
@@ -66,7 +81,7 @@ export type Animation = AsyncGenerator<MotionFrame, AnimateReport, void>;
  * give the same frames. Throws the model's errors, `settings/camera`, or `AbortError` once `signal` fires.
  */
 export async function* animate(options: AnimateOptions): Animation {
-  const { gpu, picture, model: files, settings, signal, onProgress } = options;
+  const { gpu, picture, model: files, settings, signal, onProgress, profiler } = options;
   const started = performance.now();
   const { understood, ignored, ...wishes } = readWishes(settings);
   const precision = precisionFor(settings.precision, gpu);
@@ -75,15 +90,23 @@ export async function* animate(options: AnimateOptions): Animation {
   memory.resetPeak();
 
   progress.advance('load', 0);
-  const engine = { gpu, pipelines: pipelinesOf(gpu), executor: new Executor(gpu) };
   const abort = signal && { signal };
-  const model = await loadMotion(engine, files, { precision, ...abort });
+  const resident = residentOf(gpu);
+  await tune(resident.engine, options);
+  const model = await modelOf(resident, files, precision, abort);
+  resident.engine.executor.profiler = profiler;
   const { frames, fps, seed, steps } = settings;
   const longSide = Math.max(picture.width, picture.height);
   const run = model.animate(
     { ...picture, channels: 4 },
     { ...wishes, frames, fps, seed, steps, longSide },
-    { ...abort, onProgress: ({ stage, done, total }) => progress.advance(stage, done / total) },
+    {
+      ...abort,
+      onProgress: ({ stage, done, total }) => {
+        profiler?.enter(stage);
+        progress.advance(stage, done / total);
+      },
+    },
   );
   const frameHashes: string[] = [];
   let report: MotionReport | undefined;
@@ -159,13 +182,51 @@ const stagesOf = ({ steps, frames }: Settings): StagePlan[] => [
 const precisionFor = (choice: PrecisionChoice, { caps }: Gpu): Precision =>
   choice === 'auto' ? (caps.f16 ? 'f16' : 'f32') : choice;
 
-const caches = new WeakMap<Gpu, PipelineCache>();
+/** What stays with a device from run to run, so that a second one starts at once. */
+type Resident = {
+  readonly engine: MotionEngine;
+  model?: {
+    readonly files: MotionFiles;
+    readonly precision: Precision;
+    readonly loaded: MotionModel;
+  };
+};
 
-/** Compiled pipelines live as long as their device, so that a second run starts at once. */
-function pipelinesOf(gpu: Gpu): PipelineCache {
-  const cache = caches.get(gpu) ?? new PipelineCache(gpu.device);
-  caches.set(gpu, cache);
-  return cache;
+const residents = new WeakMap<Gpu, Resident>();
+
+function residentOf(gpu: Gpu): Resident {
+  const known = residents.get(gpu);
+  if (known) return known;
+  const pipelines = new PipelineCache(gpu.device);
+  const resident = { engine: { gpu, pipelines, executor: new Executor(gpu) } };
+  residents.set(gpu, resident);
+  return resident;
+}
+
+/** Resolves to the model of the last run if it is the same one, else to that of `files`, and frees the last. */
+async function modelOf(
+  resident: Resident,
+  files: MotionFiles,
+  precision: Precision,
+  abort: { signal: AbortSignal } | undefined,
+): Promise<MotionModel> {
+  const { model } = resident;
+  if (model?.files === files && model.precision === precision) return model.loaded;
+  delete resident.model;
+  model?.loaded.destroy();
+  const loaded = await loadMotion(resident.engine, files, { precision, ...abort });
+  resident.model = { files, precision, loaded };
+  return loaded;
+}
+
+async function tune({ gpu, pipelines }: MotionEngine, options: AnimateOptions): Promise<void> {
+  const { tuning: store, onTuningError } = options;
+  if (!store) return;
+  if (pipelines.tuning) pipelines.tuning.refill();
+  else {
+    const told = onTuningError && { onStoreError: onTuningError };
+    pipelines.tuning = await Tuner.open({ gpu, pipelines, store, ...told });
+  }
 }
 
 async function hashOf(bytes: Uint8ClampedArray<ArrayBuffer>): Promise<string> {

@@ -21,6 +21,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   kernels: ['gpu'],
   graph: ['kernels', 'gpu'],
   tuning: ['graph', 'kernels', 'gpu'],
+  profile: ['graph'],
   nn: ['graph', 'kernels', 'gpu', 'weights'],
   models: [
     'nn',

@@ -9,11 +9,6 @@ export type ReplayOptions = {
   readonly onProgress?: (done: number) => void;
 };
 
-export type ExecutorOptions = {
-  /** Takes the times of what runs; without it nothing is measured on the device. */
-  readonly profiler?: Profiler | undefined;
-};
-
 /** What an executor has done since it was made. */
 export type ExecutorStats = {
   readonly dispatches: number;
@@ -42,7 +37,8 @@ const workOf = (dispatch: RecordedDispatch): number =>
 /** Runs recordings on one device, one after another. */
 export class Executor {
   readonly #gpu: Gpu;
-  readonly #profiler: Profiler | undefined;
+  /** Takes the times of what runs; without it nothing is measured on the device. */
+  profiler: Profiler | undefined;
   /** Work units per millisecond; a low first guess keeps the first slice short on any device. */
   #rate = 1e6;
   /** Work of each dispatch of a recording, and of all. */
@@ -55,9 +51,8 @@ export class Executor {
     ...{ arenaBytes: 0, lowerBoundBytes: 0, worstFit: 1 },
   };
 
-  constructor(gpu: Gpu, { profiler }: ExecutorOptions = {}) {
+  constructor(gpu: Gpu) {
     this.#gpu = gpu;
-    this.#profiler = profiler;
   }
 
   /** Work that the device did in one millisecond lately, in flop equivalents. */
@@ -115,7 +110,7 @@ export class Executor {
   ): { end: number; work: number; stamped: Promise<void> | undefined } {
     const { device } = this.#gpu;
     const budget = this.#rate * SLICE_MS;
-    const most = this.#profiler?.maxDispatches ?? Infinity;
+    const most = this.profiler?.maxDispatches ?? Infinity;
     let work = each[start] ?? 0;
     let end = start + 1;
     for (; end < dispatches.length && end - start < most; end++) {
@@ -124,8 +119,8 @@ export class Executor {
       work += more;
     }
     const encoder = device.createCommandEncoder();
-    if (this.#profiler) {
-      const stamped = this.#profiler.encode(encoder, dispatches.slice(start, end));
+    if (this.profiler) {
+      const stamped = this.profiler.encode(encoder, dispatches.slice(start, end));
       return { end, work, stamped: stamped() };
     }
     const pass = encoder.beginComputePass();

@@ -21,6 +21,8 @@ export type Tuning = {
   choiceFor(dispatch: Dispatch<Typed>, situation: Situation): Choice | undefined;
   /** Times the calls that nothing is known of, each once for its kind and size, as far as the budget goes. */
   learn(calls: readonly TunableCall[]): Promise<void>;
+  /** Grants the whole budget again: for the next model. */
+  refill(): void;
 };
 
 export type Candidate = { readonly variant: Variant; readonly choice: Choice };

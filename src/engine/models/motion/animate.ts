@@ -10,8 +10,7 @@ import { resizeBytes } from '../../image/resize.ts';
 import { runSteps } from '../../sampling/loop.ts';
 import { normal } from '../../sampling/rng.ts';
 import { SamplerState } from '../../sampling/state.ts';
-import { WeightSet } from '../../weights/upload.ts';
-import type { WeightStore } from '../../weights/weight-store.ts';
+import type { WeightSet } from '../../weights/upload.ts';
 import type { AnimateOptions, MotionEngine } from './api.ts';
 import { cameraField, mayCover, poseAt } from './camera.ts';
 import type { GridSize, MotionConfig } from './config.ts';
@@ -36,7 +35,7 @@ import type { MotionSettings } from './settings.ts';
 export type LoadedModel = {
   readonly engine: MotionEngine;
   readonly config: MotionConfig;
-  readonly store: WeightStore;
+  readonly weights: WeightSet;
   readonly precision: Precision;
 };
 
@@ -108,7 +107,6 @@ async function denoise(
     { values: conditionChannels(config, camera, isGiven), shape: [config.keys, h, w] },
     controlTokens({ strength, ambient, seconds, loop, given: isGiven }),
   );
-  const weights = new WeightSet(engine.gpu, run.store);
   const sampler = motionSampler(config, settings.steps);
   const state = new SamplerState(device, sampler, [config.keys, h, w, 3]);
   const recordings: Recording[] = [];
@@ -116,13 +114,9 @@ async function denoise(
     const normals = normal(settings.seed, NOISE_STREAM, noiseCount(config, grid));
     state.start(colouredNoise(config, grid, normals));
 
-    const encoder = await prepare(run, encodeGraph(config, condition, precision), weights);
+    const encoder = await prepare(run, encodeGraph(config, condition, precision));
     recordings.push(encoder);
-    const step = await prepare(
-      run,
-      stepGraph(config, condition, encoder, state, precision),
-      weights,
-    );
+    const step = await prepare(run, stepGraph(config, condition, encoder, state, precision));
     recordings.push(step);
 
     meter.enter('encode', options);
@@ -141,7 +135,6 @@ async function denoise(
     for (const recording of recordings) recording.destroy();
     state.destroy();
     condition.destroy();
-    weights.destroy();
   }
 }
 
@@ -157,10 +150,9 @@ async function* render(
   const keys = { values, shape: [config.keys + 1, ...grid] } as const;
   const table = frameTable(config.keys, momentsOf(count, settings.loop), settings.loop);
   const state = new FrameState(engine.gpu, picture, size, keys, table);
-  const weights = new WeightSet(engine.gpu, run.store);
   let recording: Recording | undefined;
   try {
-    recording = await prepare(run, frameGraph(config, state, precision), weights);
+    recording = await prepare(run, frameGraph(config, state, precision));
     state.start();
     for (let index = 0; index < count; index++) {
       await engine.executor.replay(recording, signalOf(options));
@@ -171,15 +163,13 @@ async function* render(
     }
   } finally {
     recording?.destroy();
-    weights.destroy();
     state.destroy();
   }
 }
 
 async function prepare(
-  { engine: { gpu, pipelines }, options }: Run,
+  { engine: { gpu, pipelines }, weights, options }: Run,
   graph: Graph,
-  weights: WeightSet,
 ): Promise<Recording> {
   fuse(graph);
   await weights.load(graph);

@@ -28,7 +28,7 @@ export type AnimateOptions = {
   readonly onProgress?: (progress: MotionProgress) => void;
 };
 
-/** The loaded model. It holds nothing on the device: what a run needs lives as long as the run. */
+/** The loaded model. Its weights stay on the device from the first run on, until `destroy`; all else lives as long as a run. */
 export type MotionModel = {
   /**
    * Yields the frames of the picture in motion, in order, and returns the run's report. `picture` is RGBA at its own
@@ -40,4 +40,6 @@ export type MotionModel = {
     settings: Partial<MotionSettings>,
     options?: AnimateOptions,
   ): AsyncGenerator<MotionFrame, MotionReport, void>;
+  /** Frees the weights; the model can still run, and then uploads them again. */
+  destroy(): void;
 };

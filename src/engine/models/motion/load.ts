@@ -1,4 +1,5 @@
-/** Loads the built-in model: config checked, weights' header read; values are read when a run needs them. */
+/** Loads the built-in model: config checked, weights' header read; values are read when the first run needs them. */
+import { WeightSet } from '../../weights/upload.ts';
 import { WeightStore } from '../../weights/weight-store.ts';
 import { animate } from './animate.ts';
 import type { LoadOptions, MotionEngine, MotionFiles, MotionModel } from './api.ts';
@@ -16,8 +17,10 @@ export async function loadMotion(
   const config = readConfig(files.config);
   const store = await WeightStore.open([files.weights]);
   signal?.throwIfAborted();
-  const model = { engine, config, store, precision };
+  const weights = new WeightSet(engine.gpu, store);
+  const model = { engine, config, weights, precision };
   return {
     animate: (picture, settings, options = {}) => animate(model, picture, settings, options),
+    destroy: () => weights.destroy(),
   };
 }
