@@ -68,7 +68,7 @@ export function paperGpu(caps: Capabilities): PaperGpu {
     }),
     ...{ createBindGroup: make, createBindGroupLayout: make, createPipelineLayout: make },
     ...{ createShaderModule: make, createComputePipelineAsync: async () => ({}) },
-    destroy: nothing,
+    ...{ pushErrorScope: nothing, popErrorScope: async () => null, destroy: nothing },
   };
   return {
     device: device as unknown as GPUDevice,

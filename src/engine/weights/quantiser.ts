@@ -6,33 +6,76 @@ import { bytesOf, createTensor, packTensor } from '../gpu/tensor.ts';
 import { GPUUsage } from '../gpu/usage.ts';
 import { boundTensors, uniformBytes, writeUniforms } from '../kernels/declare.ts';
 import { PipelineCache } from '../kernels/pipelines.ts';
+import type { Kernel } from '../kernels/kernel.ts';
 import { quantiseKernel } from '../kernels/quantise-groups.ts';
+import type { Place } from './weight-memory.ts';
 
-export type Place = { readonly buffer: GPUBuffer; readonly offset: number };
-
-/** Values that are on the device as f32 at one time. */
-const SLAB_VALUES = 2 ** 23;
-const MOST_ROWS = 65535;
+/** What one slab after another goes through: values, integers and scales of `rows` rows at most. */
+type Scratch = {
+  readonly dtype: IntegerType;
+  readonly rows: number;
+  readonly K: number;
+  readonly kernel: Kernel;
+  readonly pipeline: GPUComputePipeline;
+  readonly bindGroup: GPUBindGroup;
+  readonly x: DeviceTensor;
+  readonly q: DeviceTensor;
+  readonly scales: DeviceTensor;
+  readonly uniforms: GPUBuffer;
+};
 
 /** Makes integers out of weights on one device. */
 export class Quantiser {
   readonly #device: GPUDevice;
   readonly #pipelines: PipelineCache;
+  #scratch: Scratch | undefined;
 
   constructor(device: GPUDevice) {
     this.#device = device;
     this.#pipelines = new PipelineCache(device);
   }
 
-  /** Resolves when the work is submitted that writes `values` [N, K] as integers and scales to their places. */
+  /**
+   * Resolves when the work is submitted that writes `values` [M, K], rows `first` and following of a matrix, as integers
+   * to `q`, and their scales behind those of the rows before, which begin at `scales`.
+   */
   async write(
     values: Float32Array,
-    [N = 1, K = 1]: Shape,
+    [M, K]: readonly [number, number],
     dtype: IntegerType,
-    to: { readonly q: Place; readonly scales: Place },
+    to: { readonly q: Place; readonly scales: Place; readonly first: number },
   ): Promise<void> {
-    const groups = scalesPerRow(dtype, K);
-    const rows = Math.max(1, Math.min(N, MOST_ROWS, Math.floor(SLAB_VALUES / K)));
+    const scratch = await this.#scratchFor(M, K, dtype);
+    const { kernel, x, q, scales, uniforms } = scratch;
+    const dims = { M, K };
+    const { queue } = this.#device;
+    queue.writeBuffer(x.buffer, 0, packTensor(values, [M, K], 'f32'));
+    const block = new DataView(new ArrayBuffer(uniformBytes(kernel)));
+    writeUniforms(block, 0, kernel, dims, [0, 0, 0]);
+    queue.writeBuffer(uniforms, 0, block.buffer);
+    const encoder = this.#device.createCommandEncoder({ label: kernel.name });
+    const pass = encoder.beginComputePass();
+    pass.setPipeline(scratch.pipeline);
+    pass.setBindGroup(0, scratch.bindGroup);
+    pass.dispatchWorkgroups(...kernel.grid(dims, {}));
+    pass.end();
+    copyRows(encoder, q, to.q, 0, M);
+    copyRows(encoder, scales, to.scales, to.first, M);
+    queue.submit([encoder.finish()]);
+  }
+
+  /** Frees what is held between two slabs. */
+  release(): void {
+    if (!this.#scratch) return;
+    const { x, q, scales, uniforms } = this.#scratch;
+    for (const buffer of [x.buffer, q.buffer, scales.buffer, uniforms]) buffer.destroy();
+    this.#scratch = undefined;
+  }
+
+  async #scratchFor(rows: number, K: number, dtype: IntegerType): Promise<Scratch> {
+    const known = this.#scratch;
+    if (known && known.dtype === dtype && known.K === K && known.rows >= rows) return known;
+    this.release();
     const kernel = quantiseKernel(dtype);
     const bound = boundTensors(kernel, { x: 'f32', q: dtype, scale: 'f16' });
     const variant = { kernel, bound, arithmetic: 'f32', values: {} } as const;
@@ -41,34 +84,18 @@ export class Quantiser {
       createTensor(this.#device, `quantise/${name}`, shape, type);
     const x = create('x', [rows, K], 'f32');
     const q = create('q', [rows, K], dtype);
-    const scales = create('scale', [rows, groups], 'f16');
+    const scales = create('scale', [rows, scalesPerRow(dtype, K)], 'f16');
     const uniforms = this.#device.createBuffer({
       label: 'quantise/uniforms',
       size: uniformBytes(kernel),
       usage: GPUUsage.uniform | GPUUsage.copyDst,
     });
-    const resources = [x, q, scales, { buffer: uniforms }].map(({ buffer }) => ({ buffer }));
-    const entries = resources.map((resource, binding) => ({ binding, resource }));
+    const buffers = [x.buffer, q.buffer, scales.buffer, uniforms];
+    const entries = buffers.map((buffer, binding) => ({ binding, resource: { buffer } }));
     const bindGroup = this.#device.createBindGroup({ label: kernel.name, layout, entries });
-    for (let first = 0; first < N; first += rows) {
-      const dims = { M: Math.min(rows, N - first), K };
-      const part = values.subarray(first * K, (first + dims.M) * K);
-      const slab = packTensor(part, [dims.M, K], 'f32');
-      this.#device.queue.writeBuffer(x.buffer, 0, slab);
-      const block = new DataView(new ArrayBuffer(uniformBytes(kernel)));
-      writeUniforms(block, 0, kernel, dims, [0, 0, 0]);
-      this.#device.queue.writeBuffer(uniforms, 0, block.buffer);
-      const encoder = this.#device.createCommandEncoder({ label: kernel.name });
-      const pass = encoder.beginComputePass();
-      pass.setPipeline(pipeline);
-      pass.setBindGroup(0, bindGroup);
-      pass.dispatchWorkgroups(...kernel.grid(dims, {}));
-      pass.end();
-      copyRows(encoder, q, to.q, first, dims.M);
-      copyRows(encoder, scales, to.scales, first, dims.M);
-      this.#device.queue.submit([encoder.finish()]);
-    }
-    for (const { buffer } of resources) buffer.destroy();
+    const parts = { kernel, pipeline, bindGroup, x, q, scales, uniforms };
+    this.#scratch = { dtype, rows, K, ...parts };
+    return this.#scratch;
   }
 }
 

@@ -3,17 +3,21 @@ import { EngineError } from '../gpu/errors.ts';
 import { isIntegerType } from '../gpu/integers.ts';
 import type { DeviceTensor, Dtype, Shape } from '../gpu/tensor.ts';
 import { bytesOf, packTensor, sizeOf } from '../gpu/tensor.ts';
-import { GPUUsage } from '../gpu/usage.ts';
 import type { Gpu } from '../gpu/device.ts';
 import type { Graph, Tensor } from '../graph/graph.ts';
-import type { Place } from './quantiser.ts';
 import { Quantiser } from './quantiser.ts';
+import type { Pieces } from './slabs.ts';
+import { slabsOf } from './slabs.ts';
+import type { Place } from './weight-memory.ts';
+import { WeightMemory } from './weight-memory.ts';
 
 /** Where weight values come from; see weight-store.ts. */
 export type WeightSource = {
   info(name: string): { readonly shape: Shape };
   /** Resolves to the values, row-major, as f32. */
   read(name: string): Promise<Float32Array>;
+  /** Yields the same piece by piece, where that is possible; large weights are then never whole in memory. */
+  pieces?(name: string, chunkBytes?: number): Pieces;
 };
 
 const noValues = (): never => {
@@ -23,45 +27,52 @@ const noValues = (): never => {
 /** Weights without values: space is taken for them as for real ones, for forecasts of memory. */
 export const SHAPES_ALONE: WeightSource = { info: noValues, read: noValues };
 
-const BUFFER_BYTES = 128 * 2 ** 20;
-const ALIGNMENT = 256;
+/** Bytes of a file that are asked for at once. */
+const PIECE_BYTES = 4 * 2 ** 20;
+/** Bytes that may wait in the device's queue before more are read. */
+const QUEUED_BYTES = 64 * 2 ** 20;
 
 /** Weights shared by all graphs of a model at one precision. */
 export class WeightSet {
   readonly #gpu: Gpu;
   readonly #source: WeightSource;
   readonly #loaded = new Map<string, DeviceTensor>();
-  readonly #buffers: GPUBuffer[] = [];
+  readonly #memory: WeightMemory;
   #quantiser: Quantiser | undefined;
-  #free = 0;
-  /** Bytes still to come in the load that is going on. */
-  #pending = 0;
+  #queued = 0;
 
   constructor(gpu: Gpu, source: WeightSource) {
     this.#gpu = gpu;
     this.#source = source;
+    this.#memory = new WeightMemory(gpu);
   }
 
   /** Bytes held on the device. */
   get bytes(): number {
-    return this.#buffers.reduce((sum, buffer) => sum + buffer.size, 0);
+    return this.#memory.bytes;
   }
 
   /**
-   * Uploads what `graph` needs and is not there yet, one tensor at a time.
-   * Throws `weights/shape` when the checkpoint's shape differs, `weights/dtype` when two graphs want other types.
+   * Uploads what `graph` needs and is not there yet, some rows at a time. All shapes are compared before any value is
+   * read. Throws `weights/shape` when the checkpoint's shape differs, `weights/missing`, `weights/dtype` when two graphs
+   * want other types, `gpu/memory` when the device has no more.
    */
   async load(graph: Graph, onProgress?: (done: number) => void): Promise<void> {
     const wanted = [...graph.weights].filter(([key, tensor]) => !this.#has(key, tensor.dtype));
     const total = wanted.reduce((sum, [, tensor]) => sum + sizeOf(tensor.shape), 0);
-    this.#pending = wanted.reduce((sum, [, tensor]) => sum + bytesWithScales(tensor), 0);
+    if (this.#source !== SHAPES_ALONE) {
+      for (const [, tensor] of wanted) {
+        for (const part of partsOf(tensor)) checkShape(part, this.#source);
+      }
+    }
+    this.#memory.announce(wanted.flatMap(([, tensor]) => sizesOf(tensor)));
     let done = 0;
     for (const [key, tensor] of wanted) {
       await this.#upload(key, tensor);
-      this.#pending -= bytesWithScales(tensor);
       done += sizeOf(tensor.shape);
       onProgress?.(done / total);
     }
+    this.#quantiser?.release();
   }
 
   /** Returns the device copy of `key`. Throws `weights/missing` when it was never loaded. */
@@ -76,8 +87,8 @@ export class WeightSet {
   }
 
   destroy(): void {
-    for (const buffer of this.#buffers) buffer.destroy();
-    this.#buffers.length = 0;
+    this.#quantiser?.release();
+    this.#memory.destroy();
     this.#loaded.clear();
   }
 
@@ -95,8 +106,8 @@ export class WeightSet {
   async #upload(key: string, tensor: Tensor): Promise<void> {
     const { shape, dtype } = tensor;
     const scales = tensor.graph.scales(tensor);
-    const place = this.#allocate(bytesOf(shape, dtype));
-    const beside = scales && this.#allocate(bytesOf(scales.shape, scales.dtype));
+    const place = await this.#memory.take(bytesOf(shape, dtype));
+    const beside = scales && (await this.#memory.take(bytesOf(scales.shape, scales.dtype)));
     if (this.#source !== SHAPES_ALONE) await this.#fill(tensor, this.#source, place, beside);
     this.#loaded.set(key, { label: key, shape, dtype, ...place });
     if (!scales || !beside) return;
@@ -112,77 +123,80 @@ export class WeightSet {
     scales: Place | undefined,
   ): Promise<void> {
     let [at, scalesAt] = [offset, scales?.offset ?? 0];
-    for (const part of tensor.source.kind === 'stack' ? tensor.source.parts : [tensor]) {
+    for (const part of partsOf(tensor)) {
       const { shape, dtype, graph } = part;
-      const values = await valuesOf(part, from);
-      if (scales && isIntegerType(dtype)) {
-        this.#quantiser ??= new Quantiser(this.#gpu.device);
-        const beside = { buffer: scales.buffer, offset: scalesAt };
-        await this.#quantiser.write(values, shape, dtype, {
-          q: { buffer, offset: at },
-          scales: beside,
-        });
-        scalesAt += bytesOf(graph.scales(part)?.shape ?? [0], 'f16');
-      } else {
-        this.#gpu.device.queue.writeBuffer(buffer, at, packTensor(values, shape, dtype));
+      const width = shape.at(-1) ?? 1;
+      const beside = scales && { buffer: scales.buffer, offset: scalesAt };
+      for await (const { first, rows, values } of slabsOf(piecesOf(part, from), width)) {
+        const place = { buffer, offset: at + bytesOf([first, width], dtype) };
+        await this.#write(values, [rows, width], dtype, place, beside, first);
       }
+      if (scales) scalesAt += bytesOf(graph.scales(part)?.shape ?? [0], 'f16');
       at += bytesOf(shape, dtype);
     }
   }
 
-  #allocate(size: number): Place {
-    const last = this.#buffers.at(-1);
-    if (last && this.#free + size <= last.size) {
-      const offset = this.#free;
-      this.#free = aligned(offset + size);
-      return { buffer: last, offset };
+  /** Writes rows of a matrix to their place; what was queued before goes first when that has become much. */
+  async #write(
+    values: Float32Array,
+    shape: readonly [rows: number, width: number],
+    dtype: Dtype,
+    place: Place,
+    scales: Place | undefined,
+    first: number,
+  ): Promise<void> {
+    const { queue } = this.#gpu.device;
+    if (scales && isIntegerType(dtype)) {
+      this.#quantiser ??= new Quantiser(this.#gpu.device);
+      await this.#quantiser.write(values, shape, dtype, { q: place, scales, first });
+    } else {
+      queue.writeBuffer(place.buffer, place.offset, packTensor(values, shape, dtype));
     }
-    const { maxBufferBytes } = this.#gpu.caps;
-    if (size > maxBufferBytes) {
-      throw new EngineError(
-        'gpu/limit',
-        `weight of ${size} bytes — this device allows ${maxBufferBytes}`,
-        { have: maxBufferBytes, need: size },
-      );
-    }
-    const buffer = this.#gpu.device.createBuffer({
-      label: `weights ${this.#buffers.length}`,
-      size: Math.max(aligned(size), Math.min(BUFFER_BYTES, maxBufferBytes, this.#pending)),
-      usage: GPUUsage.storage | GPUUsage.copyDst | GPUUsage.copySrc,
-    });
-    this.#buffers.push(buffer);
-    this.#free = aligned(size);
-    return { buffer, offset: 0 };
+    this.#queued += values.byteLength;
+    if (this.#queued < QUEUED_BYTES) return;
+    queue.submit([]);
+    await queue.onSubmittedWorkDone();
+    this.#queued = 0;
   }
 }
 
-const aligned = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+/** The weights that a tensor is made of. */
+const partsOf = (tensor: Tensor): readonly Tensor[] =>
+  tensor.source.kind === 'stack' ? tensor.source.parts : [tensor];
 
-/** Resolves to the values of one weight in the order in which kernels read them. */
-async function valuesOf(
-  { shape, source, label }: Tensor,
-  from: WeightSource,
-): Promise<Float32Array> {
-  if (source.kind !== 'weight') {
-    throw new EngineError('weights/missing', `${label} — got a ${source.kind}, needs a weight`);
-  }
-  const { key, stored, packing } = source;
-  const { shape: found } = from.info(key);
-  if (!sameAxes(found, stored)) {
-    throw new EngineError(
-      'weights/shape',
-      `weight ${key} — got [${found.join(', ')}], needs [${stored.join(', ')}]`,
-    );
-  }
-  const values = await from.read(key);
-  return packing === 'conv' ? tapsBeforeChannels(values, shape) : values;
-}
-
-/** Bytes that a weight takes, its scales counted in. */
-function bytesWithScales(tensor: Tensor): number {
+/** Bytes of the places that a weight takes: its own, and that of its scales. */
+function sizesOf(tensor: Tensor): readonly number[] {
   const scales = tensor.graph.scales(tensor);
-  const own = aligned(bytesOf(tensor.shape, tensor.dtype));
-  return own + (scales ? aligned(bytesOf(scales.shape, scales.dtype)) : 0);
+  const own = bytesOf(tensor.shape, tensor.dtype);
+  return scales ? [own, bytesOf(scales.shape, scales.dtype)] : [own];
+}
+
+type WeightTensorSource = Extract<Tensor['source'], { readonly kind: 'weight' }>;
+
+function sourceOf({ source, label }: Tensor): WeightTensorSource {
+  if (source.kind === 'weight') return source;
+  throw new EngineError('weights/missing', `${label} — got a ${source.kind}, needs a weight`);
+}
+
+function checkShape(tensor: Tensor, from: WeightSource): void {
+  const { key, stored } = sourceOf(tensor);
+  const { shape: found } = from.info(key);
+  if (sameAxes(found, stored)) return;
+  throw new EngineError(
+    'weights/shape',
+    `weight ${key} — got [${found.join(', ')}], needs [${stored.join(', ')}]`,
+  );
+}
+
+/** Yields the values of one weight in the order in which kernels read them. */
+async function* piecesOf(tensor: Tensor, from: WeightSource): AsyncGenerator<Float32Array> {
+  const { key, packing } = sourceOf(tensor);
+  const inOrder = packing !== 'conv' || tensor.shape[1] === 1;
+  if (inOrder && from.pieces) yield* from.pieces(key, PIECE_BYTES);
+  else {
+    const values = await from.read(key);
+    yield inOrder ? values : tapsBeforeChannels(values, tensor.shape);
+  }
 }
 
 /** Equal shapes, axes of length one left out: [1, 6, d] in a checkpoint may be [6, d] here. */
@@ -194,7 +208,6 @@ function tapsBeforeChannels(
   values: Float32Array,
   [outs = 1, taps = 1, ins = 1]: Shape,
 ): Float32Array {
-  if (taps === 1) return values;
   const ordered = new Float32Array(values.length);
   for (let o = 0; o < outs; o++) {
     for (let i = 0; i < ins; i++) {
