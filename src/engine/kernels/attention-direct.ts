@@ -16,7 +16,11 @@ export const attentionDirect = defineKernel({
   tune: { ROWS: [4, 1] },
   suits: (_, { caps, dims: { D = 4 } }) => caps.software && D <= DIRECT_WIDTH,
   choose: ({ D = 4 }) => ({ D4: D / 4 }),
-  grid: ({ Lq = 1, heads = 1 }, { ROWS }) => [Math.ceil(Lq / (16 * Number(ROWS))), heads, 1],
+  grid: ({ Lq = 1, heads = 1, groups = 1 }, { ROWS }) => [
+    Math.ceil(Lq / (16 * Number(ROWS))),
+    heads,
+    groups,
+  ],
   cases: attention.cases.filter(isNarrow),
   bench: attention.bench.filter(isNarrow),
 });

@@ -34,18 +34,18 @@ export const attention = defineKernel({
     BLOCKS: [1, 2, 4, 16].find((blocks) => D <= 32 * blocks) ?? 32,
     BQ: D > 384 || Lq <= 32 ? 32 : 64,
   }),
-  grid: ({ Lq = 1, heads = 1 }, { BQ }) => [Math.ceil(Lq / Number(BQ)), heads, 1],
-  cost: ({ Lq = 1, Lk = 1, heads = 1, D = 4 }) => ({
-    flops: 4 * Lq * Lk * heads * D,
-    bytes: 4 * (Lq + Lk) * heads * D,
+  grid: ({ Lq = 1, heads = 1, groups = 1 }, { BQ }) => [Math.ceil(Lq / Number(BQ)), heads, groups],
+  cost: ({ Lq = 1, Lk = 1, heads = 1, D = 4, groups = 1 }) => ({
+    flops: 4 * Lq * Lk * heads * D * groups,
+    bytes: 4 * (Lq + Lk) * heads * D * groups,
   }),
-  shapes: ({ Lq = 1, Lk = 1, heads = 1, kvHeads = 1, D = 4 }) => ({
-    q: [Lq, heads * D],
-    k: [Lk, kvHeads * D],
-    v: [Lk, kvHeads * D],
+  shapes: ({ Lq = 1, Lk = 1, heads = 1, kvHeads = 1, D = 4, groups = 1 }) => ({
+    q: [groups * Lq, heads * D],
+    k: [groups * Lk, kvHeads * D],
+    v: [groups * Lk, kvHeads * D],
     bias: [heads, Lq + Lk - 1],
-    residual: [Lq, heads * D],
-    y: [Lq, heads * D],
+    residual: [groups * Lq, heads * D],
+    y: [groups * Lq, heads * D],
   }),
   cpu: attentionCpu,
   tolerance: { f32: { abs: 3e-6, rel: 1e-5 }, f16: { abs: 3e-3, rel: 4e-3 } },
@@ -76,6 +76,11 @@ export const attention = defineKernel({
       absent: ['bias', 'residual'],
       why: 'heads of 128 that share keys',
     },
+    {
+      dims: { ...attentionDims(2, 8, 35, 6), groups: 3 },
+      absent: ['bias', 'residual'],
+      why: 'three groups, each with keys of its own',
+    },
     { dims: attentionDims(1, 1024, 5, 35), absent: ['bias', 'residual'], why: 'widest head' },
   ],
   bench: [
@@ -95,11 +100,17 @@ export const attention = defineKernel({
       why: 'autoencoder, middle block',
     },
     { dims: attentionDims(6, 64, 1792, 1792), absent: ['bias', 'residual'], why: 'motion model' },
+    {
+      dims: { ...attentionDims(5, 64, 2560, 2560), groups: 16 },
+      absent: ['bias', 'residual'],
+      why: '3-D UNet, 16 frames of 40 × 64',
+    },
   ],
 });
 
 function attentionCpu(inputs: Arrays, dims: Dims): Arrays {
-  const { Lq = 1, Lk = 1, heads = 1, kvHeads = 1, D = 4, scale = 1, lastKeyBias = 0 } = dims;
+  const { Lq = 1, Lk = 1, heads = 1, kvHeads = 1, D = 4 } = dims;
+  const { groups = 1, scale = 1, lastKeyBias = 0 } = dims;
   const {
     q = new Float32Array(),
     k = new Float32Array(),
@@ -107,11 +118,13 @@ function attentionCpu(inputs: Arrays, dims: Dims): Arrays {
     bias,
     residual,
   } = inputs;
-  const y = new Float32Array(Lq * heads * D);
-  for (let i = 0; i < Lq; i++) {
+  const y = new Float32Array(groups * Lq * heads * D);
+  for (let row = 0; row < groups * Lq; row++) {
+    const [group, i] = [Math.floor(row / Lq), row % Lq];
     for (let h = 0; h < heads; h++) {
-      const at = (i * heads + h) * D;
-      const other = (j: number): number => (j * kvHeads + Math.floor((h * kvHeads) / heads)) * D;
+      const at = (row * heads + h) * D;
+      const other = (j: number): number =>
+        ((group * Lk + j) * kvHeads + Math.floor((h * kvHeads) / heads)) * D;
       const scores = Float64Array.from({ length: Lk }, (_, j) => {
         let s = 0;
         for (let d = 0; d < D; d++) s += q[at + d]! * k[other(j) + d]!;

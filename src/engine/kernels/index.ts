@@ -11,6 +11,7 @@ import { convMatrix } from './conv-matrix.ts';
 import { dupUp } from './dup-up.ts';
 import { elementwise } from './elementwise.ts';
 import { gatedAdd } from './gated-add.ts';
+import { frameAttention } from './frame-attention.ts';
 import { groupAttention } from './group-attention.ts';
 import { groupMerge } from './group-merge.ts';
 import { groupMoments } from './group-moments.ts';
@@ -45,6 +46,7 @@ export const kernels: readonly Kernel[] = [
   attention,
   attentionDirect,
   groupAttention,
+  frameAttention,
   ringWrite,
   ringRead,
   conv,

@@ -21,6 +21,7 @@ export type AttentionAttrs = {
   readonly kvHeads: number;
   readonly scale: number;
   readonly lastKeyBias: number;
+  readonly groups: number;
 };
 
 export type AttentionOptions = {
@@ -33,6 +34,8 @@ export type AttentionOptions = {
   readonly bias?: Tensor | undefined;
   /** Added to the score of the last key: ln n makes it count as n equal keys. */
   readonly lastKeyBias?: number;
+  /** Equal runs of rows that see only the equal run of keys at their place, e.g. frames; default one. */
+  readonly groups?: number;
 };
 
 /** Head widths the kernel can hold. */
@@ -45,8 +48,8 @@ export const attentionOp: Op<AttentionInputs, AttentionAttrs> = {
     const { q, k } = inputs;
     const dims = {
       ...attrs,
-      Lq: rowsOf(q.shape),
-      Lk: rowsOf(k.shape),
+      Lq: rowsOf(q.shape) / attrs.groups,
+      Lk: rowsOf(k.shape) / attrs.groups,
       D: (q.shape.at(-1) ?? 0) / attrs.heads,
     };
     const variants = [attentionDirect];
@@ -56,11 +59,12 @@ export const attentionOp: Op<AttentionInputs, AttentionAttrs> = {
 
 /**
  * Returns softmax(scale q kᵀ + bias) v for each head: q [Lq, heads · D], k and v [Lk, kvHeads · D] -> [Lq, heads · D].
+ * With `groups`, the rows of each see its own keys alone.
  * Throws `graph/head-width` unless D is a multiple of 4 up to 1024.
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions): Tensor {
   const { graph } = q;
-  const { heads, kvHeads = heads, bias, lastKeyBias = 0 } = options;
+  const { heads, kvHeads = heads, bias, lastKeyBias = 0, groups = 1 } = options;
   const D = (q.shape.at(-1) ?? 0) / heads;
   if (!Number.isInteger(D) || D % 4 !== 0 || D < 4 || D > WIDEST) {
     throw new EngineError(
@@ -69,7 +73,9 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
       { have: D, need: WIDEST },
     );
   }
-  const [Lq, Lk] = [rowsOf(q.shape), rowsOf(k.shape)];
+  const [Lq, Lk] = [rowsOf(q.shape) / groups, rowsOf(k.shape) / groups];
+  const whole = Number.isInteger(Lq) && Number.isInteger(Lk);
+  checkShape(whole, graph, 'attention', q.shape, `${groups} equal groups of rows and keys`);
   checkShape(
     heads % kvHeads === 0 && k.shape.at(-1) === kvHeads * D,
     graph,
@@ -78,17 +84,18 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
     `last axis ${kvHeads * D}`,
   );
   checkShape(
-    rowsOf(v.shape) === Lk && v.shape.at(-1) === kvHeads * D,
+    rowsOf(v.shape) === groups * Lk && v.shape.at(-1) === kvHeads * D,
     graph,
     'attention values',
     v.shape,
-    `[${Lk}, ${kvHeads * D}]`,
+    `[${groups * Lk}, ${kvHeads * D}]`,
   );
   if (bias) {
     const fits = bias.shape[0] === heads && bias.shape[1] === Lq + Lk - 1;
     checkShape(fits, graph, 'attention bias', bias.shape, `[${heads}, ${Lq + Lk - 1}]`);
   }
-  const attrs = { heads, kvHeads, scale: options.scale ?? 1 / Math.sqrt(D), lastKeyBias };
+  const scale = options.scale ?? 1 / Math.sqrt(D);
+  const attrs = { heads, kvHeads, scale, lastKeyBias, groups };
   return graph.add(attentionOp, { q, k, v, bias, residual: undefined }, attrs, q.shape);
 }
 
