@@ -1,5 +1,6 @@
 /** Every kind of golden case that is known, in the order in which they are asked. */
 import type { Checker } from './case.ts';
+import { autoencoderKl } from './cases/autoencoder-kl.ts';
 import { clip } from './cases/clip.ts';
 import { dit, originalDit } from './cases/dit.ts';
 import { liveAvatar } from './cases/live-avatar.ts';
@@ -20,6 +21,7 @@ export const CHECKERS: readonly Checker[] = [
   taesd,
   taef2,
   taehv,
+  autoencoderKl,
   dit,
   originalDit,
   umt5,

@@ -4,6 +4,7 @@ import type { GroupNormOptions } from '../graph/ops/group-norm.ts';
 import { groupNorm as normaliseGroups } from '../graph/ops/group-norm.ts';
 import { normalise } from '../graph/ops/norm.ts';
 import type { Tensor } from '../graph/graph.ts';
+import type { Dtype } from '../gpu/tensor.ts';
 import type { Stream } from './histories.ts';
 import type { Layer } from './layers.ts';
 import type { Module, Scope } from './module.ts';
@@ -35,6 +36,8 @@ export type Conv2dOptions = {
   /** Doubles rows and columns of the input first. */
   readonly upsample?: boolean;
   readonly bias?: boolean;
+  /** Storage of the result where the graph's own choice would not hold it. */
+  readonly dtype?: Dtype | undefined;
 };
 
 /** 2-D convolution of each frame: [T, H, W, in] -> [T, H', W', out]. */
@@ -52,6 +55,7 @@ export const conv2d =
         before: [0, before, before],
         after: [0, after, after],
         upsample,
+        dtype: options.dtype,
       });
   };
 

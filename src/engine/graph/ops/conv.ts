@@ -1,4 +1,5 @@
 /** Convolution over frames, rows and columns, and the memory that causal ones carry from call to call. */
+import type { Dtype } from '../../gpu/tensor.ts';
 import type { Activation } from '../../kernels/activation.ts';
 import type { ConvSizes } from '../../kernels/conv.ts';
 import { conv as convKernel, convDims } from '../../kernels/conv.ts';
@@ -52,6 +53,8 @@ export type ConvOptions = {
   readonly hist?: Tensor | undefined;
   /** Added to the result, which then lies on the residual stream. */
   readonly residual?: Tensor | undefined;
+  /** Storage of the result where the graph's own choice would not hold it. */
+  readonly dtype?: Dtype | undefined;
 };
 
 const NONE: Triple = [0, 0, 0];
@@ -106,7 +109,7 @@ export function conv(
     );
   }
   const inputs = { x, weight, bias, hist, residual };
-  const dtype = residual ? graph.residual : undefined;
+  const dtype = options.dtype ?? (residual ? graph.residual : undefined);
   return graph.add(convOp, inputs, { dims, activation: 'none' }, shape, dtype);
 }
 
