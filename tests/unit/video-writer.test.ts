@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { codecChoices } from '../../src/engine/video/codecs.ts';
 import type { WebCodecs } from '../../src/engine/video/encoder-probe.ts';
+import { boxesAt, u32At } from '../../src/engine/video/mp4-boxes.ts';
 import { createMp4Writer } from '../../src/engine/video/mp4-writer.ts';
 import { readMp4Tags } from '../../src/engine/video/mp4-metadata.ts';
+import type { SoundWebCodecs } from '../../src/engine/video/sound-track.ts';
 import { rgbaToI420 } from '../../src/engine/video/yuv.ts';
 
 type Behaviour = {
@@ -92,6 +94,124 @@ function webCodecs(behaviour: Behaviour = {}) {
 
 const options = { width: 32, height: 16, fps: 24, marking: { tool: 'Zoetrope 1.0' } };
 const frame = new Uint8Array(32 * 16 * 4).fill(128);
+
+/** Version 1, one channel, 312 samples to skip, 48 kHz, no gain, no mapping. */
+const OPUS_HEAD = new TextEncoder().encode(
+  'OpusHead\u0001\u00018\u0001\u0000\u0000\u0000\u0000\u0000\u0000\u0000',
+);
+
+/** Sound encoders that make a chunk of every 1024 samples; `refuses` are those that fail. */
+function soundCodecs(refuses = /^$/, offset = 0) {
+  const log = { samples: 0, open: 0 };
+  class Data {
+    readonly init: AudioDataInit;
+    constructor(init: AudioDataInit) {
+      this.init = init;
+      log.open++;
+    }
+    close() {
+      log.open--;
+    }
+  }
+  class Encoder extends EventTarget {
+    state = 'unconfigured';
+    encodeQueueSize = 0;
+    #codec = '';
+    #pending = 0;
+    #chunks = 0;
+    readonly #init: AudioEncoderInit;
+    constructor(init: AudioEncoderInit) {
+      super();
+      this.#init = init;
+    }
+    configure(config: AudioEncoderConfig) {
+      this.#codec = config.codec;
+      this.state = 'configured';
+    }
+    encode({ init }: Data) {
+      if (refuses.test(this.#codec)) throw new DOMException('not supported', 'NotSupportedError');
+      log.samples += init.numberOfFrames;
+      for (this.#pending += init.numberOfFrames; this.#pending >= 1024; this.#pending -= 1024)
+        this.#emit();
+    }
+    async flush() {
+      await Promise.resolve();
+      if (this.#pending > 0) this.#emit();
+      this.#pending = 0;
+    }
+    close() {
+      this.state = 'closed';
+    }
+    #emit() {
+      const chunk = {
+        ...{ type: 'key', byteLength: 4, duration: (1024e6 / 48_000) | 0 },
+        timestamp: offset + Math.round((this.#chunks * 1024e6) / 48_000),
+        copyTo: (bytes: Uint8Array) => bytes.fill(this.#chunks),
+      };
+      const decoderConfig = {
+        ...{ codec: this.#codec, numberOfChannels: 1, sampleRate: 48_000 },
+        description: this.#codec === 'opus' ? OPUS_HEAD : Uint8Array.of(17, 136),
+      };
+      this.#chunks++;
+      this.#init.output(chunk as unknown as EncodedAudioChunk, { decoderConfig });
+    }
+  }
+  const webCodecs = { AudioEncoder: Encoder, AudioData: Data } as unknown as SoundWebCodecs;
+  return { log, webCodecs };
+}
+
+describe('sound in an MP4 file', () => {
+  const tracksOf = (file: Uint8Array): { kind: string; seconds: number }[] =>
+    boxesAt(file, ['moov', 'trak', 'mdia']).map((media) => {
+      const [header] = boxesAt(file, ['mdhd'], media);
+      const [handler] = boxesAt(file, ['hdlr'], media);
+      const at = header?.start ?? 0;
+      const long = file[at] === 1; // version 1 has times of 64 bits
+      const scale = u32At(file, at + (long ? 20 : 12));
+      const length = long ? u32At(file, at + 28) : u32At(file, at + 16);
+      const kind = String.fromCharCode(
+        ...file.subarray((handler?.start ?? 0) + 8, (handler?.start ?? 0) + 12),
+      );
+      return { kind, seconds: length / scale };
+    });
+
+  it('lasts as long as the frames, to within one of them, in AAC or else in Opus', async () => {
+    for (const [refuses, codec] of [
+      [/^$/, 'aac'],
+      [/mp4a/, 'opus'],
+    ] as const) {
+      const { log, webCodecs: sound } = soundCodecs(refuses, 6500);
+      const writer = await createMp4Writer({
+        ...options,
+        ...{ fps: 16, webCodecs: webCodecs().classes, sound: { webCodecs: sound } },
+      });
+      expect(writer.soundCodec).toBe(codec);
+      for (let i = 0; i < 40; i++) {
+        await writer.addSound(new Float32Array(3000));
+        await writer.addFrame(frame);
+      }
+      const tracks = tracksOf(await writer.finish());
+      expect(tracks.map(({ kind }) => kind)).toEqual(['vide', 'soun']);
+      for (const { seconds } of tracks) expect(Math.abs(seconds - 2.5)).toBeLessThan(1 / 16);
+      expect(log.open).toBe(0);
+    }
+  });
+
+  it('is refused by name without an encoder, and without a track', async () => {
+    const base = { ...options, webCodecs: webCodecs().classes };
+    const { webCodecs: broken } = soundCodecs(/./);
+    await expect(createMp4Writer({ ...base, sound: { webCodecs: broken } })).rejects.toMatchObject({
+      code: 'video/no-sound-encoder',
+    });
+    await expect(createMp4Writer({ ...base, sound: {} })).rejects.toMatchObject({
+      code: 'video/no-sound-encoder',
+    });
+    const writer = await createMp4Writer({ ...base, webCodecs: webCodecs().classes });
+    await expect(writer.addSound(new Float32Array(10))).rejects.toMatchObject({
+      code: 'video/silent',
+    });
+  });
+});
 
 describe('createMp4Writer', () => {
   it('writes frames at their times, closes each, and marks the file', async () => {

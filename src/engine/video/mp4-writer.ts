@@ -6,6 +6,8 @@ import type { VideoFormat, WebCodecs } from './encoder-probe.ts';
 import { markingTags, markingXmp } from './marking.ts';
 import type { VideoMarking } from './marking.ts';
 import { appendXmp, setMp4Times, writeMp4Tags } from './mp4-metadata.ts';
+import type { SoundCodec, SoundTrack, SoundWebCodecs } from './sound-track.ts';
+import { SOUND_TRACK_RATE, openSoundTrack, workingSoundCodec } from './sound-track.ts';
 import type { VideoCodec, VideoWriter } from './writer.ts';
 import { rgbaToI420 } from './yuv.ts';
 
@@ -20,6 +22,11 @@ export type Mp4WriterOptions = {
   /** Codecs that may be tried. */
   readonly allowed?: readonly VideoCodec[];
   readonly webCodecs?: WebCodecs;
+  /** Gives the file a sound track, which `addSound` fills. */
+  readonly sound?: {
+    readonly allowed?: readonly SoundCodec[];
+    readonly webCodecs?: SoundWebCodecs;
+  };
 };
 
 const BITS_PER_PIXEL = 0.35;
@@ -29,7 +36,8 @@ const WAITING_FRAMES = 8;
 
 /**
  * Returns a writer for frames of the given size. Same frames, same browser: same bytes, for no time of day is
- * written. Throws `video/size` for an odd or empty size, `video/no-encoder` when nothing here can encode it.
+ * written. Throws `video/size` for an odd or empty size, `video/no-encoder` when nothing here can encode it, and
+ * `video/no-sound-encoder` likewise where it is to have sound.
  */
 export async function createMp4Writer(options: Mp4WriterOptions): Promise<VideoWriter> {
   const { width, height, fps, marking } = options;
@@ -39,11 +47,16 @@ export async function createMp4Writer(options: Mp4WriterOptions): Promise<VideoW
     options.bitsPerSecond ?? Math.max(500_000, Math.round(width * height * fps * BITS_PER_PIXEL));
   const format: VideoFormat = { width, height, fps, bitsPerSecond };
   const choice = await workingCodec(format, webCodecs, options.allowed);
+  const { sound } = options;
+  const heard = sound && (await workingSoundCodec(sound.webCodecs, sound.allowed));
 
   const target = new ArrayBufferTarget();
   const muxer = new Muxer({
     target,
     video: { codec: choice.codec, width, height, frameRate: fps },
+    ...(heard && {
+      audio: { codec: heard.codec, numberOfChannels: 1, sampleRate: SOUND_TRACK_RATE },
+    }),
     fastStart: 'in-memory',
   });
   let failure: EngineError | undefined;
@@ -69,8 +82,18 @@ export async function createMp4Writer(options: Mp4WriterOptions): Promise<VideoW
   encoder.addEventListener('dequeue', () => wake());
   encoder.configure(encoderConfig(choice, format));
 
+  const track: SoundTrack | undefined =
+    heard &&
+    openSoundTrack(
+      heard.codec,
+      heard.codecs,
+      ({ data, type, timestamp, duration, metadata }) =>
+        muxer.addAudioChunkRaw(data, type, timestamp, duration, metadata),
+      fail,
+    );
   const close = (): void => {
     if (encoder.state !== 'closed') encoder.close();
+    track?.close();
   };
   const isFull = (): boolean => !failure && encoder.encodeQueueSize > WAITING_FRAMES;
   const check = (): void => {
@@ -80,6 +103,18 @@ export async function createMp4Writer(options: Mp4WriterOptions): Promise<VideoW
 
   return {
     ...choice,
+    ...(heard && { soundCodec: heard.codec }),
+    async addSound(samples) {
+      check();
+      if (!track) {
+        throw new EngineError(
+          'video/silent',
+          'video — got sound for a file without a sound track — create the writer with one',
+        );
+      }
+      await track.add(samples);
+      check();
+    },
     async addFrame(rgba) {
       check();
       if (rgba.length !== 4 * width * height) {
@@ -112,7 +147,7 @@ export async function createMp4Writer(options: Mp4WriterOptions): Promise<VideoW
           'video — got no frame, needs at least one — add frames first',
         );
       }
-      await encoder.flush().catch(fail);
+      await Promise.all([encoder.flush(), track?.flush()]).catch(fail);
       check();
       close();
       muxer.finalize();
