@@ -1,4 +1,5 @@
 /** Wan models of random weights, small enough to run in a test: as parts, and as the files of a folder. */
+import type { Capabilities } from '../../src/engine/gpu/device.ts';
 import { paperGpu } from '../../src/engine/gpu/paper.ts';
 import { sizeOf } from '../../src/engine/gpu/tensor.ts';
 import { checkpointWeights, Graph } from '../../src/engine/graph/graph.ts';
@@ -69,11 +70,12 @@ export const firstFrameWan: WanSettings = {
   },
 };
 
-const PAPER = paperGpu({
+/** What a device on paper can do. */
+export const PAPER_CAPS: Capabilities = {
   ...{ software: true, f16: false, subgroups: false, subgroupSize: { min: 1, max: 1 } },
   ...{ subgroupMatrix: [], timestamps: false, workgroupBytes: 16_384 },
   ...{ maxBindingBytes: 2 ** 31, maxBufferBytes: 2 ** 31 },
-});
+};
 
 /** The weights that the modules ask for, small and seeded, in a safetensors file. */
 function randomFile(build: (root: Scope) => void): Uint8Array<ArrayBuffer> {
@@ -114,7 +116,7 @@ export function randomParts(
     [
       'vae',
       randomFile((root) => {
-        const stream = new Histories(PAPER, 'f32').stream('first');
+        const stream = new Histories(paperGpu(PAPER_CAPS), 'f32').stream('first');
         vaeEncoder(autoencoder, stream, () => undefined)(root);
         vaeDecoder(autoencoder, stream, () => undefined)(root);
       }),

@@ -9,6 +9,7 @@ import { SLAB_VALUES, slabsOf } from '../../src/engine/weights/slabs.ts';
 import type { WeightSource } from '../../src/engine/weights/upload.ts';
 import { SHAPES_ALONE, WeightSet } from '../../src/engine/weights/upload.ts';
 import { testGpus } from '../helpers/devices.ts';
+import { PAPER_CAPS } from '../helpers/wan-model.ts';
 
 /** Rows and columns such that the matrix is longer than a slab, and its last slab shorter. */
 const [ROWS, WIDTH] = [2500, 1030];
@@ -80,14 +81,8 @@ describe.each(testGpus().filter(({ name }) => name === 'lavapipe'))(
 );
 
 describe('memory for weights', () => {
-  const caps = {
-    ...{ software: false, f16: true, subgroups: false, subgroupSize: { min: 1, max: 1 } },
-    ...{ subgroupMatrix: [], timestamps: false, workgroupBytes: 16_384 },
-    ...{ maxBindingBytes: 2 ** 31, maxBufferBytes: 2 ** 31 },
-  };
-
   it('is as large as the weights, whatever their sizes', async () => {
-    const gpu = paperGpu(caps);
+    const gpu = paperGpu(PAPER_CAPS);
     const graph = new Graph({ precision: 'f16' });
     let bytes = 0;
     for (let i = 0; i < 40; i++) {
@@ -106,7 +101,7 @@ describe('memory for weights', () => {
   });
 
   it('that the device does not have is a typed error', async () => {
-    const gpu = paperGpu(caps);
+    const gpu = paperGpu(PAPER_CAPS);
     gpu.device.popErrorScope = async () => ({ message: 'no memory' }) as GPUError;
     const graph = new Graph({ precision: 'f16' });
     graph.weight('w', [1024, 1024]);

@@ -4,6 +4,7 @@ import { isIntegerType } from '../gpu/integers.ts';
 import type { DeviceTensor, Dtype, Shape } from '../gpu/tensor.ts';
 import { bytesOf, packTensor, sizeOf } from '../gpu/tensor.ts';
 import type { Gpu } from '../gpu/device.ts';
+import { checkpointWeights } from '../graph/graph.ts';
 import type { Graph, Tensor } from '../graph/graph.ts';
 import { Quantiser } from './quantiser.ts';
 import type { Pieces } from './slabs.ts';
@@ -61,9 +62,8 @@ export class WeightSet {
     const wanted = [...graph.weights].filter(([key, tensor]) => !this.#has(key, tensor.dtype));
     const total = wanted.reduce((sum, [, tensor]) => sum + sizeOf(tensor.shape), 0);
     if (this.#source !== SHAPES_ALONE) {
-      for (const [, tensor] of wanted) {
+      for (const [, tensor] of wanted)
         for (const part of partsOf(tensor)) checkShape(part, this.#source);
-      }
     }
     this.#memory.announce(wanted.flatMap(([, tensor]) => sizesOf(tensor)));
     let done = 0;
@@ -158,6 +158,11 @@ export class WeightSet {
     await queue.onSubmittedWorkDone();
     this.#queued = 0;
   }
+}
+
+/** Throws `weights/shape` for the first weight of `graph` whose shape differs in the checkpoint, `weights/missing` for one that is not there. */
+export function checkShapes(graph: Graph, from: WeightSource): void {
+  for (const tensor of checkpointWeights(graph).values()) checkShape(tensor, from);
 }
 
 /** The weights that a tensor is made of. */
