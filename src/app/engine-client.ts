@@ -1,7 +1,15 @@
 /** The page's side of the worker: requests as promises, with progress and cancel. */
 import workerUrl from './worker.ts?worker&url';
-import type { AnimateReport, ProgressEvent, Settings } from '../engine/index.ts';
-import type { AdapterState, Failure, ModelChoice, Request, Response, Video } from './protocol.ts';
+import type { AnimateReport, ProgressEvent, Settings, Span } from '../engine/index.ts';
+import type {
+  AdapterState,
+  Failure,
+  Measures,
+  ModelChoice,
+  Request,
+  Response,
+  Video,
+} from './protocol.ts';
 
 /** A failure told by the worker. */
 export class AppError extends Error {
@@ -18,15 +26,22 @@ export type AnimateRequest = {
   readonly picture: Blob;
   readonly model: ModelChoice;
   readonly settings: Partial<Settings>;
+  readonly measures?: Measures;
   readonly signal?: AbortSignal;
   readonly onProgress?: (event: ProgressEvent) => void;
+};
+
+export type Finished = {
+  readonly video: Video;
+  readonly report: AnimateReport;
+  readonly profile: readonly Span[] | undefined;
 };
 
 export type EngineClient = {
   /** Resolves to what the engine runs on. Rejects with `AppError`: `gpu/unsupported`, `gpu/no-adapter`, `gpu/device`. */
   inspect(): Promise<AdapterState>;
   /** Resolves to the video. Rejects with `AppError`; a cancelled run has the code `cancelled`. */
-  animate(request: AnimateRequest): Promise<{ video: Video; report: AnimateReport }>;
+  animate(request: AnimateRequest): Promise<Finished>;
 };
 
 type Answer = Exclude<Response, { type: 'progress' }>;
@@ -80,9 +95,9 @@ export function startEngine(): EngineClient {
       if (answer.type !== 'inspected') throw unexpected(answer);
       return answer.adapter;
     },
-    async animate({ picture, model, settings, ...options }) {
+    async animate({ picture, model, settings, measures = {}, ...options }) {
       const answer = await ask(
-        (id) => ({ type: 'animate', id, picture, model, settings }),
+        (id) => ({ type: 'animate', id, picture, model, settings, measures }),
         options,
       );
       if (answer.type !== 'finished') throw unexpected(answer);

@@ -14,6 +14,9 @@ const cancel = element('cancel', HTMLButtonElement);
 const result = resultPanel();
 const picture = picturePanel(() => result.clear());
 const settings = settingsPanel();
+const wishes = new URLSearchParams(location.search);
+/** `?profile` shows the times of every kernel; `?tune` times their variants on a processor too. */
+const measures = { profile: wishes.has('profile'), ...(wishes.has('tune') && { tune: true }) };
 let running: AbortController | undefined;
 
 const textOf = (error: unknown): string =>
@@ -33,14 +36,16 @@ async function run(): Promise<void> {
   cancel.disabled = false;
   result.start();
   try {
-    const { video, report } = await engine.animate({
+    const { video, report, profile } = await engine.animate({
       picture: file,
       model: { name: modelNames[0] ?? '' },
       settings: settings(),
+      measures,
       signal: running.signal,
       onProgress: (event) => result.showProgress(event),
     });
     result.showVideo(video, report);
+    if (profile) (await import('./profile-panel.ts')).showProfile(profile);
   } catch (error) {
     result.showFailure(textOf(error));
   } finally {

@@ -1,8 +1,16 @@
 /** What page and worker say to each other. Pictures and videos travel as bytes, everything else as plain data. */
-import type { AnimateReport, ProgressEvent, Settings } from '../engine/index.ts';
+import type { AnimateReport, ProgressEvent, Settings, Span } from '../engine/index.ts';
 
 /** Which model to run: its name in the catalog of this build, or the address of a folder with its files. */
 export type ModelChoice = { readonly name: string } | { readonly folder: string };
+
+/** What a run is asked beside its video. */
+export type Measures = {
+  /** The time of every dispatch. */
+  readonly profile?: boolean;
+  /** Whether kernel variants are timed the first time; absent = where there is a graphics card. */
+  readonly tune?: boolean;
+};
 
 export type Request =
   | { readonly type: 'inspect'; readonly id: number }
@@ -12,6 +20,7 @@ export type Request =
       readonly picture: Blob;
       readonly model: ModelChoice;
       readonly settings: Partial<Settings>;
+      readonly measures: Measures;
     }
   | { readonly type: 'cancel'; readonly id: number };
 
@@ -43,5 +52,7 @@ export type Response =
       readonly id: number;
       readonly video: Video;
       readonly report: AnimateReport;
+      /** Where the request asked for it. */
+      readonly profile: readonly Span[] | undefined;
     }
   | { readonly type: 'failed'; readonly id: number; readonly failure: Failure };

@@ -1,9 +1,16 @@
 /** The engine's worker: owns the GPU device, runs one request after another, and answers in the protocol's words. */
-import { animateToMp4, EngineError, openDevice, resolveSettings } from '../engine/index.ts';
-import type { Gpu } from '../engine/index.ts';
+import {
+  animateToMp4,
+  EngineError,
+  indexedDbStore,
+  openDevice,
+  Profiler,
+  resolveSettings,
+} from '../engine/index.ts';
+import type { Gpu, MotionModelFiles } from '../engine/index.ts';
 import { openModel } from './catalog.ts';
 import { decodePicture } from './picture.ts';
-import type { AdapterState, Failure, Request, Response } from './protocol.ts';
+import type { AdapterState, Failure, ModelChoice, Request, Response } from './protocol.ts';
 
 const PROGRAM = 'Zoetrope 0.1.0';
 
@@ -19,6 +26,21 @@ function device(): Promise<Gpu> {
   // A failure is not kept: the next request tries again.
   opened.catch(() => (opened = undefined));
   return opened;
+}
+
+let opening: { readonly name: string; readonly files: Promise<MotionModelFiles> } | undefined;
+
+/** The files of a model; those of a named one are the same each time, so that its weights can stay on the device. */
+function modelFiles(choice: ModelChoice, signal: AbortSignal): Promise<MotionModelFiles> {
+  if ('folder' in choice) return openModel(choice, signal);
+  if (opening?.name !== choice.name) {
+    // Later runs read from it too: a cancel of this one must not reach them.
+    const files = openModel(choice, new AbortController().signal);
+    opening = { name: choice.name, files };
+    // A failure is not kept: the next request tries again.
+    files.catch(() => (opening = undefined));
+  }
+  return opening.files;
 }
 
 const answer = (response: Response, transfer: Transferable[] = []): void =>
@@ -42,7 +64,9 @@ async function animate(request: Extract<Request, { type: 'animate' }>): Promise<
     const preset = gpu.info.software ? 'preview' : 'standard';
     const settings = resolveSettings({ preset, ...request.settings });
     const picture = await decodePicture(request.picture, settings);
-    const model = await openModel(request.model, signal);
+    const model = await modelFiles(request.model, signal);
+    const { profile, tune = !gpu.info.software } = request.measures;
+    const profiler = profile === true ? new Profiler(gpu) : undefined;
     const { file, codec, report } = await untilStopped(
       gpu,
       abort,
@@ -54,12 +78,16 @@ async function animate(request: Extract<Request, { type: 'animate' }>): Promise<
         signal,
         tool: PROGRAM,
         onProgress: (event) => answer({ type: 'progress', id, event }),
+        ...(profiler && { profiler }),
+        ...(tune && { tuning: indexedDbStore() }),
+        // Private windows may keep nothing: the run goes on, and the next one times the kernels again.
+        onTuningError: (error) => console.warn('timings of kernels are not kept:', error),
       }),
     );
     const { width, height } = picture;
     const { frames, fps } = settings;
     const video = { file, codec, width, height, frames, fps };
-    answer({ type: 'finished', id, video, report }, [file.buffer]);
+    answer({ type: 'finished', id, video, report, profile: profiler?.spans }, [file.buffer]);
   } finally {
     running.delete(id);
   }

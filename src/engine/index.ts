@@ -2,6 +2,8 @@
 export { openDevice } from './gpu/device.ts';
 export type { Capabilities, Gpu } from './gpu/device.ts';
 export { EngineError } from './gpu/errors.ts';
+export { Profiler } from './graph/profile.ts';
+export type { Span } from './graph/profile.ts';
 export { coverFit, uprightSize } from './image/fit.ts';
 export { PICTURE_LIMITS, readPictureHeader } from './image/header.ts';
 export { animate, animateToMp4 } from './pipeline.ts';
@@ -13,9 +15,12 @@ export type {
   MotionModelFiles,
   Picture,
 } from './pipeline.ts';
+export { byKernel, byStage } from './profile/summary.ts';
+export { chromeTrace } from './profile/trace.ts';
 export type { ProgressEvent } from './progress.ts';
 export { outputSize, PRESETS, resolveSettings } from './settings.ts';
 export type { PrecisionChoice, Preset, Settings } from './settings.ts';
+export { indexedDbStore } from './tuning/indexed-db-store.ts';
 export { blobSource, bytesSource } from './weights/byte-source.ts';
 export type { ByteSource } from './weights/byte-source.ts';
 export { urlSource } from './weights/remote-file.ts';

@@ -57,7 +57,7 @@ describe.each(testGpus())('the tuner on $name', ({ gpu: open }) => {
     const first = await run(gpu, store);
     expect(first.tuner?.timed).toBe(2);
     const entries = Object.entries(first.tuner?.record ?? {});
-    expect(entries.map(([key]) => key.split(' ')[0]).toSorted()).toEqual(['matmul', 'norm']);
+    expect(new Set(entries.map(([key]) => key.split(' ')[0]))).toEqual(new Set(['matmul', 'norm']));
     for (const [, { ratio }] of entries) expect(ratio).toBeLessThanOrEqual(1);
     const second = await run(gpu, store);
     expect(second.tuner?.timed).toBe(0);

@@ -8,7 +8,7 @@ const RECORDS = 'records';
 export function indexedDbStore(factory: IDBFactory = indexedDB): TuningStore {
   const open = (): Promise<IDBDatabase> => {
     const request = factory.open(DATABASE, 1);
-    request.onupgradeneeded = () => request.result.createObjectStore(RECORDS);
+    request.addEventListener('upgradeneeded', () => request.result.createObjectStore(RECORDS));
     return settled(request);
   };
   const run = async <T>(
@@ -32,6 +32,6 @@ export function indexedDbStore(factory: IDBFactory = indexedDB): TuningStore {
 
 const settled = <T>(request: IDBRequest<T>): Promise<T> =>
   new Promise((resolve, reject) => {
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error ?? new Error('IndexedDB'));
+    request.addEventListener('success', () => resolve(request.result));
+    request.addEventListener('error', () => reject(request.error ?? new Error('IndexedDB')));
   });

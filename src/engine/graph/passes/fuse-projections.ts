@@ -61,13 +61,13 @@ function mergeGroup(graph: Graph, group: readonly Linear[], by: Map<Tensor, Tens
   const biases = group.flatMap(({ inputs }) => inputs.bias ?? []);
   const bias = biases.length > 0 ? graph.stack(biases) : undefined;
   const merged = graph.insert(
-    graph.nodes.indexOf(first as Node),
+    graph.nodes.indexOf(first),
     { ...first, inputs: { ...first.inputs, weight, bias }, attrs: { ...first.attrs, planes } },
     [planes, ...y.shape],
     y.dtype,
   );
   group.forEach((node, index) => {
-    graph.nodes.splice(graph.nodes.indexOf(node as Node), 1);
+    graph.nodes.splice(graph.nodes.indexOf(node), 1);
     const [output] = node.outputs;
     if (output) by.set(output, partAt(graph, merged, index, output));
   });
@@ -114,7 +114,7 @@ function mergePair(graph: Graph, node: Rope, other: Rope, by: Map<Tensor, Tensor
   if (!y) return;
   const shape = [2, ...x.shape];
   const merged = graph.insert(
-    graph.nodes.indexOf(node as Node),
+    graph.nodes.indexOf(node),
     {
       ...node,
       inputs: {
@@ -131,5 +131,5 @@ function mergePair(graph: Graph, node: Rope, other: Rope, by: Map<Tensor, Tensor
     const [output] = outputs;
     if (output) by.set(output, partAt(graph, merged, index, output));
   }
-  for (const gone of [node, other]) graph.nodes.splice(graph.nodes.indexOf(gone as Node), 1);
+  for (const gone of [node, other]) graph.nodes.splice(graph.nodes.indexOf(gone), 1);
 }

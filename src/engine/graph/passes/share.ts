@@ -33,8 +33,8 @@ export function shareResults(graph: Graph): number {
     return String((twin ?? found).id);
   };
   const kept = graph.nodes.filter((node) => {
-    const index = ops.get(node.op as Op) ?? ops.size;
-    ops.set(node.op as Op, index);
+    const index = ops.get(node.op) ?? ops.size;
+    ops.set(node.op, index);
     const [output, ...more] = node.outputs;
     const inputs = Object.entries(node.inputs).map(([name, t]) => `${name}:${t ? nameOf(t) : ''}`);
     if (!output || more.length > 0) {
