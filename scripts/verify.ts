@@ -7,6 +7,7 @@ import { openAdapter } from './verify/adapter.ts';
 import { CHECKERS } from './verify/checkers.ts';
 import type { OpenCase } from './verify/find-cases.ts';
 import { findCases, openCase } from './verify/find-cases.ts';
+import { runAt } from './verify/level.ts';
 import type { Options } from './verify/options.ts';
 import { HELP, parseOptions } from './verify/options.ts';
 import type { Report } from './verify/run-case.ts';
@@ -44,7 +45,7 @@ async function verify(gpu: Gpu, folders: readonly string[], options: Options): P
     const start = performance.now();
     const executor = new Executor(gpu);
     const report = await runFolder(folder, (files) =>
-      runCase({ ...files, ...shared, executor, precision, blocks }, CHECKERS),
+      runCase({ ...files, ...shared, ...runAt(precision), executor, blocks }, CHECKERS),
     );
     const { worstFit } = executor.stats;
     const passed = report.passed && worstFit <= FIT;

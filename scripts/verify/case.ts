@@ -1,7 +1,7 @@
 /** What a golden case gives a checker, and what the checker gives back. */
 import type { Gpu } from '../../src/engine/gpu/device.ts';
 import type { Shape } from '../../src/engine/gpu/tensor.ts';
-import type { Precision } from '../../src/engine/graph/graph.ts';
+import type { Precision, WeightPolicy } from '../../src/engine/graph/graph.ts';
 import type { Executor } from '../../src/engine/graph/replay.ts';
 import type { PipelineCache } from '../../src/engine/kernels/pipelines.ts';
 import type { Rename, WeightStore } from '../../src/engine/weights/weight-store.ts';
@@ -13,6 +13,10 @@ export type CaseContext = {
   readonly pipelines: PipelineCache;
   readonly executor: Executor;
   readonly precision: Precision;
+  /** Which weight matrices are stored as small integers. */
+  readonly quantise: WeightPolicy | undefined;
+  /** What the outputs are held to. */
+  readonly level: Level;
   /** The whole config.json. */
   readonly config: Readonly<Record<string, unknown>>;
   /** Tensors of io.safetensors: names and values. */
@@ -29,6 +33,10 @@ export type CaseContext = {
   /** Whether intermediates are wanted too. */
   readonly blocks: boolean;
 };
+
+/** How exactly a network is run: its storage and arithmetic, or f16 with weights of 8 or 4 bits. */
+export const LEVELS = ['f32', 'f16', 'int8', 'int4'] as const;
+export type Level = (typeof LEVELS)[number];
 
 /** Which bar an output is held to: see compare.ts. */
 export type Measure = 'network' | 'rounded' | 'trajectory' | 'latents' | 'frames' | 'pixels';

@@ -1,20 +1,26 @@
 /** The bars that outputs are held to, and how far one is from its reference. */
-import type { Precision } from '../../src/engine/graph/graph.ts';
-import type { Measure } from './case.ts';
+import type { Level, Measure } from './case.ts';
 
 /** Largest ‖ours − reference‖₂ / ‖reference‖₂, or smallest peak signal-to-noise ratio. */
 export type Bar = { readonly relative: number } | { readonly decibels: number };
 
-const BARS: Readonly<Record<Measure, Readonly<Record<Precision, Bar>>>> = {
-  network: { f32: { relative: 1e-4 }, f16: { relative: 1e-2 } },
+const relative = (bar: number): Bar => ({ relative: bar });
+const decibels = (bar: number): Bar => ({ decibels: bar });
+const barsOf = (f32: Bar, f16: Bar, int8: Bar, int4: Bar): Readonly<Record<Level, Bar>> => ({
+  ...{ f32, f16, int8, int4 },
+});
+
+/** What 8 and 4 bits cost is measured on random weights, which have no redundancy, with margin: docs/performance.md. */
+const BARS: Readonly<Record<Measure, Readonly<Record<Level, Bar>>>> = {
+  network: barsOf(relative(1e-4), relative(1e-2), relative(2e-2), relative(0.2)),
   // A reference that itself is rounded to bf16 on the way: eight bits, whatever our own precision.
-  rounded: { f32: { relative: 1e-2 }, f16: { relative: 1e-2 } },
-  // A sampler's own arithmetic is f32 at either precision.
-  trajectory: { f32: { relative: 1e-5 }, f16: { relative: 1e-5 } },
-  latents: { f32: { relative: 1e-3 }, f16: { decibels: 35 } },
-  frames: { f32: { relative: 1e-3 }, f16: { decibels: 35 } },
+  rounded: barsOf(relative(1e-2), relative(1e-2), relative(2e-2), relative(0.2)),
+  // A sampler's own arithmetic is f32 at any precision.
+  trajectory: barsOf(relative(1e-5), relative(1e-5), relative(1e-5), relative(1e-5)),
+  latents: barsOf(relative(1e-3), decibels(35), decibels(45), decibels(24)),
+  frames: barsOf(relative(1e-3), decibels(35), decibels(45), decibels(24)),
   // Rounding to 8 bits alone leaves 59 dB.
-  pixels: { f32: { decibels: 55 }, f16: { decibels: 35 } },
+  pixels: barsOf(decibels(55), decibels(35), decibels(35), decibels(24)),
 };
 
 export type Comparison = {
@@ -30,7 +36,7 @@ export function compare(
   ours: ArrayLike<number>,
   reference: ArrayLike<number>,
   measure: Measure,
-  precision: Precision,
+  level: Level,
 ): Comparison {
   if (ours.length !== reference.length) {
     return {
@@ -52,7 +58,7 @@ export function compare(
   }
   if (!Number.isFinite(difference))
     return { passed: false, text: 'values that are not finite', badness: Infinity };
-  const bar = BARS[measure][precision];
+  const bar = BARS[measure][level];
   if ('relative' in bar) {
     const error = Math.sqrt(difference) / Math.max(Math.sqrt(power), Number.MIN_VALUE);
     return {

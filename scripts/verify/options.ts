@@ -1,7 +1,8 @@
 /** The command line of `npm run verify`. */
 import { parseArgs } from 'node:util';
-import type { Precision } from '../../src/engine/graph/graph.ts';
 import type { AdapterChoice } from './adapter.ts';
+import type { Level } from './case.ts';
+import { LEVELS } from './case.ts';
 import { ADAPTERS, usualAdapter } from './adapter.ts';
 
 export const HELP = `npm run verify -- DIR... [options]
@@ -11,20 +12,21 @@ what the engine computes with the stored outputs.
 
   --only NAME        only cases whose name contains NAME; may be given several times
   --except NAME      leave out cases whose name contains NAME; may be given several times
-  --precision P      f32 (default) or f16: storage and arithmetic of weights and activations
+  --precision P      f32 (default) or f16: storage and arithmetic of weights and activations;
+                     int8 or int4: f16 with weight matrices of 8 or 4 bits
   --adapter A        lavapipe, swiftshader or default (the machine's own GPU);
                      without it lavapipe where installed, else default
   --blocks           compare stored intermediates too
   --help             this text
 
-Bars, as ‖ours − reference‖ / ‖reference‖:  one network 1e-4 (f32), 1e-2 (f16) · sampler trajectory 1e-5
-  · whole pipeline 1e-3 (f32), PSNR 35 dB (f16). Values that are not finite fail.`;
+Bars, as ‖ours − reference‖ / ‖reference‖:  one network 1e-4 (f32), 1e-2 (f16), 2e-2 (int8), 0.2 (int4)
+  · sampler trajectory 1e-5 · whole pipeline 1e-3 (f32), PSNR 35 dB (f16), 45 dB (int8), 24 dB (int4). Values that are not finite fail.`;
 
 export type Options = {
   readonly folders: readonly string[];
   readonly only: readonly string[];
   readonly except: readonly string[];
-  readonly precision: Precision;
+  readonly precision: Level;
   readonly adapter: AdapterChoice;
   readonly blocks: boolean;
   readonly help: boolean;
@@ -45,7 +47,7 @@ export function parseOptions(args: readonly string[]): Options {
     },
   });
   const { only, except, blocks, help } = values;
-  const precision = oneOf('precision', values.precision, ['f32', 'f16'] as const);
+  const precision = oneOf('precision', values.precision, LEVELS);
   const adapter = oneOf('adapter', values.adapter ?? usualAdapter(), ADAPTERS);
   if (positionals.length === 0 && !help)
     throw new Error('no folder given: see npm run verify -- --help');

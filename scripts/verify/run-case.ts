@@ -27,7 +27,7 @@ export async function runCase(context: CaseContext, checkers: readonly Checker[]
   }
 }
 
-async function judge({ io, precision }: CaseContext, outputs: readonly Output[]): Promise<Report> {
+async function judge({ io, level }: CaseContext, outputs: readonly Output[]): Promise<Report> {
   const missing = io
     .names()
     .filter((name) => isResult(name) && !outputs.some((output) => output.name === name));
@@ -37,7 +37,7 @@ async function judge({ io, precision }: CaseContext, outputs: readonly Output[])
   for (const { name, values, measure, defined, skipped, note } of outputs) {
     const label = note ? `${name} (${note})` : name;
     const reference = (await io.read(name)).values.subarray(skipped ?? 0, defined);
-    compared.push({ label, comparison: compare(values, reference, measure, precision) });
+    compared.push({ label, comparison: compare(values, reference, measure, level) });
   }
   compared.sort((a, b) => b.comparison.badness - a.comparison.badness);
   const failed = compared.filter(({ comparison }) => !comparison.passed);

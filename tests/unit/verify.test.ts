@@ -50,6 +50,7 @@ describe('the outcome of a case', () => {
   const io = { 'in.x': ones, 'mid.block0.out': ones, 'out.a': ones, 'variant.out.b': ones };
   const context = {
     precision: 'f32',
+    level: 'f32',
     config: {},
     io: {
       names: () => Object.keys(io),
@@ -174,7 +175,7 @@ describe('the command line', () => {
   });
 
   it.each([
-    [['dir', '--precision', 'f8'], 'got f8, needs one of f32, f16'],
+    [['dir', '--precision', 'f8'], 'got f8, needs one of f32, f16, int8, int4'],
     [['dir', '--adapter', 'cuda'], 'got cuda, needs one of lavapipe'],
     [['dir', '--fast'], 'Unknown option'],
     [[], 'no folder given'],

@@ -89,7 +89,7 @@ const outputOf = (results: Results, name: string) =>
 
 /** Runs the network once; `probe` keeps its intermediates under the names of the modules' probes. */
 async function runTransformer(
-  { gpu, pipelines, executor, precision }: CaseContext,
+  { gpu, pipelines, executor, precision, quantise }: CaseContext,
   config: WanConfig,
   store: WeightStore,
   sample: Sample,
@@ -134,7 +134,7 @@ async function runTransformer(
     });
     keep('velocity', velocity);
   };
-  const engine = { gpu, pipelines, executor, precision };
+  const engine = { gpu, pipelines, executor, precision, quantise };
   const results = await runOnce(engine, store, build);
   const velocity = channelsFirst(results['velocity'] ?? new Float32Array(), config.outChannels);
   return { ...results, velocity };

@@ -1,0 +1,53 @@
+/** Policies of quantisation: which weight matrices of a model are stored as small integers, and which stay as they are. */
+import { EngineError } from '../gpu/errors.ts';
+import type { IntegerType } from '../gpu/integers.ts';
+import { isIntegerType } from '../gpu/integers.ts';
+import type { WeightPolicy } from '../graph/graph.ts';
+
+/** A policy as a file: one type for all matrices, and exceptions by checkpoint key. */
+export type PolicyFile = {
+  readonly weights: IntegerType;
+  readonly except: Readonly<Record<string, IntegerType | 'f16'>>;
+};
+
+/** The layers at a network's ends and those that make its conditions: small, and every error in them is seen by all. */
+const ENDS = /(^|\.)(patch_embedding|condition_embedder|proj_out|text_embedding|img_emb|head)\./;
+
+/** Returns the policy for a model that was not calibrated: all matrices but those at the ends. */
+export const usualPolicy =
+  (type: IntegerType): WeightPolicy =>
+  (key) =>
+    ENDS.test(key) ? undefined : type;
+
+/** Returns the policy that a file states; see `npm run calibrate`. */
+export function policyFrom({ weights, except }: PolicyFile): WeightPolicy {
+  return (key) => {
+    const type = Object.hasOwn(except, key) ? except[key] : weights;
+    return type === 'f16' ? undefined : type;
+  };
+}
+
+/** Returns the policy in the text of a JSON file. Throws `weights/policy` when it is none. */
+export function parsePolicy(text: string): PolicyFile {
+  const isType = (value: unknown): value is IntegerType =>
+    typeof value === 'string' && isIntegerType(value);
+  const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+    typeof value === 'object' && value !== null;
+  const found: unknown = JSON.parse(text);
+  const weights = isRecord(found) ? found['weights'] : undefined;
+  const except = isRecord(found) ? found['except'] : undefined;
+  if (!isType(weights) || !isRecord(except)) {
+    throw new EngineError(
+      'weights/policy',
+      `policy — got ${JSON.stringify(weights)} for weights, needs i8, i4 or i4x64 and a list of exceptions`,
+    );
+  }
+  const kept = Object.entries(except).map(([key, type]) => {
+    if (type === 'f16' || isType(type)) return [key, type] as const;
+    throw new EngineError(
+      'weights/policy',
+      `policy — got ${JSON.stringify(type)} for ${key}, needs f16, i8, i4 or i4x64`,
+    );
+  });
+  return { weights, except: Object.fromEntries(kept) };
+}
