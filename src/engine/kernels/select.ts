@@ -60,7 +60,8 @@ const HAS: Readonly<Record<ShaderFeature, (caps: Capabilities) => boolean>> = {
   'subgroup-matrix': ({ subgroupMatrix }) => subgroupMatrix.length > 0,
 };
 
-const variantOf = (kernel: Kernel, values: Values, situation: Situation): Variant => ({
+/** Returns a kernel with values for a situation; it binds what the call gives, in the way that this kernel wants it. */
+export const variantOf = (kernel: Kernel, values: Values, situation: Situation): Variant => ({
   kernel,
   bound: boundTensors(kernel, situation.dtypes),
   arithmetic: situation.arithmetic,

@@ -4,7 +4,7 @@ import type { Dtype } from '../gpu/tensor.ts';
 import { tunings } from './case.ts';
 import type { Variant } from './declare.ts';
 import type { Choice } from './select.ts';
-import { selectVariant } from './select.ts';
+import { selectVariant, variantOf } from './select.ts';
 
 type Typed = { readonly dtype: Dtype };
 
@@ -31,11 +31,9 @@ export type Candidate = { readonly variant: Variant; readonly choice: Choice };
 export function candidatesOf(dispatch: Dispatch<Typed>, situation: Situation): Candidate[] {
   const first = selectVariant(dispatch, situation);
   const all = [...(dispatch.variants ?? []), dispatch.kernel].flatMap((kernel) =>
-    tunings(kernel, situation, dispatch.values).map((values): Variant => ({
-      ...first,
-      kernel,
-      values,
-    })),
+    tunings(kernel, situation, dispatch.values).map((values) =>
+      variantOf(kernel, values, situation),
+    ),
   );
   const distinct = new Map(
     [first, ...all].map((variant) => [JSON.stringify(choiceOf(variant)), variant]),
