@@ -2,6 +2,7 @@
 import type { Checker } from './case.ts';
 import { autoencoderKl } from './cases/autoencoder-kl.ts';
 import { clip } from './cases/clip.ts';
+import { ddim } from './cases/ddim.ts';
 import { dit, originalDit } from './cases/dit.ts';
 import { liveAvatar } from './cases/live-avatar.ts';
 import { flowMatch, transport } from './cases/flow-match.ts';
@@ -15,6 +16,7 @@ import { vae } from './cases/vae.ts';
 import { wav2vec2Case } from './cases/wav2vec2.ts';
 
 export const CHECKERS: readonly Checker[] = [
+  ddim,
   schedulers,
   flowMatch,
   transport,

@@ -8,6 +8,7 @@ import { concat } from './concat.ts';
 import { conv } from './conv.ts';
 import { convDirect } from './conv-direct.ts';
 import { convMatrix } from './conv-matrix.ts';
+import { ddimStep } from './ddim-step.ts';
 import { dupUp } from './dup-up.ts';
 import { elementwise } from './elementwise.ts';
 import { gatedAdd } from './gated-add.ts';
@@ -16,6 +17,7 @@ import { groupAttention } from './group-attention.ts';
 import { groupMerge } from './group-merge.ts';
 import { groupMoments } from './group-moments.ts';
 import { groupNorm } from './group-norm.ts';
+import { guide } from './guide.ts';
 import { history } from './history.ts';
 import type { Kernel } from './kernel.ts';
 import { matmul } from './matmul.ts';
@@ -70,6 +72,8 @@ export const kernels: readonly Kernel[] = [
   resample,
   tableRow,
   schedulerStep,
+  guide,
+  ddimStep,
   advance,
   blendKeys,
   warp,

@@ -55,16 +55,36 @@ export type GroupNormOptions = {
 const SPAN = 64;
 
 /**
+ * Returns mean and 1 / √(variance + eps) of each group of channels of x [T, ..., C]: [frames or 1, groups, 2].
+ * Throws `graph/shape` when `groups` does not divide C.
+ */
+export function groupStats(x: Tensor, options: GroupNormOptions): Tensor {
+  const { graph } = x;
+  const dims = dimsOf(x, options);
+  const { N = 1, slabs = 1, C = 1, G = 1 } = dims;
+  const moments = graph.add(groupMomentsOp, { x }, dims, [N, slabs, 2, C], 'f32');
+  return graph.add(groupMergeOp, { moments }, dims, [N, G, 2], 'f32');
+}
+
+/**
  * Returns x [T, H, W, C] with each group of C / groups neighbouring channels normalised over the pixels of its frame,
  * then scaled by weight [C] and shifted by bias [C]. Throws `graph/shape` when `groups` does not divide C.
  */
 export function groupNorm(
   x: Tensor,
-  { groups, eps, acrossFrames = false }: GroupNormOptions,
+  options: GroupNormOptions,
   weight?: Tensor,
   bias?: Tensor,
 ): Tensor {
-  const { graph, shape } = x;
+  const stats = groupStats(x, options);
+  const attrs = { dims: dimsOf(x, options), activation: 'none' } as const;
+  return x.graph.add(groupNormOp, { x, stats, weight, bias }, attrs, x.shape);
+}
+
+function dimsOf(
+  { graph, shape }: Tensor,
+  { groups, eps, acrossFrames = false }: GroupNormOptions,
+): Dims {
   const C = shape.at(-1) ?? 1;
   if (C % groups !== 0) {
     throw new EngineError(
@@ -76,10 +96,5 @@ export function groupNorm(
   const pixels = shape.slice(0, -1).reduce((a, b) => a * b, 1);
   const N = acrossFrames ? 1 : (shape[0] ?? 1);
   const P = pixels / N;
-  const slabs = Math.ceil(P / SPAN);
-  const dims = { N, P, C, G: groups, span: SPAN, slabs, eps };
-  const moments = graph.add(groupMomentsOp, { x }, dims, [N, slabs, 2, C], 'f32');
-  const stats = graph.add(groupMergeOp, { moments }, dims, [N, groups, 2], 'f32');
-  const attrs = { dims, activation: 'none' } as const;
-  return graph.add(groupNormOp, { x, stats, weight, bias }, attrs, shape);
+  return { N, P, C, G: groups, span: SPAN, slabs: Math.ceil(P / SPAN), eps };
 }

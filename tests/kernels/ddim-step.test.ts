@@ -1,0 +1,4 @@
+import { ddimStep } from '../../src/engine/kernels/ddim-step.ts';
+import { sweepKernel } from '../helpers/kernel.ts';
+
+sweepKernel(ddimStep);
