@@ -7,6 +7,7 @@ import { dit, originalDit } from './cases/dit.ts';
 import { liveAvatar } from './cases/live-avatar.ts';
 import { flowMatch, transport } from './cases/flow-match.ts';
 import { motion } from './cases/motion.ts';
+import { dynamiCrafterPictures, i2vgenPictures } from './cases/pictures.ts';
 import { pipelines } from './cases/pipelines.ts';
 import { s2v } from './cases/s2v.ts';
 import { schedulers } from './cases/schedulers.ts';
@@ -17,6 +18,8 @@ import { wav2vec2Case } from './cases/wav2vec2.ts';
 
 export const CHECKERS: readonly Checker[] = [
   ddim,
+  i2vgenPictures,
+  dynamiCrafterPictures,
   schedulers,
   flowMatch,
   transport,

@@ -2,12 +2,12 @@
  * Pictures resampled on the CPU, exactly as the reference pipelines prepare theirs. Two families:
  * the plain filters take the taps around a point, as torch's `interpolate` does (bicubic with a = −¾, the border
  * repeated); the antialiased ones widen with the reduction and are cut at the border, as Pillow does (bicubic
- * with a = −½, Lanczos of three lobes). Both work axis by axis, columns first.
+ * with a = −½, Lanczos of three lobes, the box of one pixel). Both work axis by axis, columns first.
  */
 import { EngineError } from '../gpu/errors.ts';
 
 export type ResizeFilter =
-  'bilinear' | 'bicubic' | 'bilinear-antialiased' | 'bicubic-antialiased' | 'lanczos';
+  'bilinear' | 'bicubic' | 'box' | 'bilinear-antialiased' | 'bicubic-antialiased' | 'lanczos';
 
 /** Interleaved values, row-major: [height, width, channels]. */
 export type Raster<T extends ArrayLike<number> = Float32Array> = {
@@ -19,6 +19,7 @@ export type Raster<T extends ArrayLike<number> = Float32Array> = {
 
 type Kernel = { readonly support: number; readonly weight: (distance: number) => number };
 
+const box: Kernel = { support: 0.5, weight: (x) => (x > -0.5 && x <= 0.5 ? 1 : 0) };
 const triangle: Kernel = { support: 1, weight: (x) => Math.max(0, 1 - Math.abs(x)) };
 
 /** Keys' cubic convolution with parameter a. */
@@ -40,6 +41,7 @@ const lanczos: Kernel = {
 const KERNELS: Record<ResizeFilter, Kernel & { readonly antialiased: boolean }> = {
   bilinear: { ...triangle, antialiased: false },
   bicubic: { ...cubic(-0.75), antialiased: false },
+  box: { ...box, antialiased: true },
   'bilinear-antialiased': { ...triangle, antialiased: true },
   'bicubic-antialiased': { ...cubic(-0.5), antialiased: true },
   lanczos: { ...lanczos, antialiased: true },
