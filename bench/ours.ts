@@ -5,11 +5,11 @@ import { createTensor, pitchOf } from '../src/engine/gpu/tensor.ts';
 import type { Tensor } from '../src/engine/graph/graph.ts';
 import { Graph } from '../src/engine/graph/graph.ts';
 import { fuse } from '../src/engine/graph/passes/fuse.ts';
-import type { Recording } from '../src/engine/graph/record.ts';
 import { record } from '../src/engine/graph/record.ts';
 import type { PipelineCache } from '../src/engine/kernels/pipelines.ts';
 import type { Contender, ElementType } from './contender.ts';
 import { readElements } from './contender.ts';
+import { submitRepeats } from './encode.ts';
 import { Filler } from './fill.ts';
 import { RandomWeights } from './random-weights.ts';
 import type { Operator } from './operators/operator.ts';
@@ -32,7 +32,7 @@ export async function prepareOurs(
   const { device } = gpu;
   const graph = new Graph({ precision: type });
   const filler = new Filler(device);
-  const weights = new RandomWeights(device);
+  const weights = new RandomWeights(gpu, pipelines);
   const owned: DeviceTensor[] = [];
   const held = (name: string, shape: readonly number[], dtype: DeviceTensor['dtype']) => {
     const tensor = createTensor(device, name, shape, dtype);
@@ -51,7 +51,7 @@ export async function prepareOurs(
     graph.external(held(name, shape, type));
   graph.result('y', operator.build(graph, inputs, hold));
   fuse(graph, gpu.caps);
-  weights.load(
+  await weights.load(
     graph,
     Object.fromEntries(
       Object.entries(operator.operands).map(([name, { fill, shape }]) => [
@@ -89,19 +89,4 @@ export async function prepareOurs(
       for (const { buffer } of owned) buffer.destroy();
     },
   };
-}
-
-/** Encodes a recording several times into one pass, as a step of a model follows another. */
-export function submitRepeats(device: GPUDevice, recording: Recording, repeats: number): void {
-  const encoder = device.createCommandEncoder();
-  const pass = encoder.beginComputePass();
-  for (let i = 0; i < repeats; i++) {
-    for (const { pipeline, bindGroup, grid } of recording.dispatches) {
-      pass.setPipeline(pipeline);
-      pass.setBindGroup(0, bindGroup);
-      pass.dispatchWorkgroups(...grid);
-    }
-  }
-  pass.end();
-  device.queue.submit([encoder.finish()]);
 }

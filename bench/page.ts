@@ -3,6 +3,8 @@ import { openDevice } from '../src/engine/gpu/device.ts';
 import type { Gpu } from '../src/engine/gpu/device.ts';
 import { PipelineCache } from '../src/engine/kernels/pipelines.ts';
 import { copyBandwidth } from './copy.ts';
+import type { LadderBench } from './ladder-page.ts';
+import { ladderBench } from './ladder-page.ts';
 import { textOf } from './measure-operator.ts';
 import type { OperatorBench } from './operator-page.ts';
 import { operatorBench } from './operator-page.ts';
@@ -28,6 +30,7 @@ export type Bench = {
   open(): Promise<BenchDevice | undefined>;
   readonly kernels: KernelBench;
   readonly operators: OperatorBench;
+  readonly ladders: LadderBench;
 };
 
 declare global {
@@ -79,4 +82,5 @@ globalThis.bench = {
   },
   kernels,
   operators: operatorBench,
+  ladders: ladderBench,
 };

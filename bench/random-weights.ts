@@ -1,19 +1,40 @@
 /** Weights of a model that nobody trained: made on the device from their keys, sized so that activations stay near one. */
-import type { DeviceTensor } from '../src/engine/gpu/tensor.ts';
+import type { Gpu } from '../src/engine/gpu/device.ts';
+import { isIntegerType } from '../src/engine/gpu/integers.ts';
+import type { DeviceTensor, Dtype, Shape } from '../src/engine/gpu/tensor.ts';
 import { bytesOf, createTensor } from '../src/engine/gpu/tensor.ts';
-import type { Graph, Tensor } from '../src/engine/graph/graph.ts';
+import type { Inputs, Node, Op, Tensor } from '../src/engine/graph/graph.ts';
+import { BINDING_ALIGNMENT, Graph } from '../src/engine/graph/graph.ts';
+import { record } from '../src/engine/graph/record.ts';
+import type { PipelineCache } from '../src/engine/kernels/pipelines.ts';
+import { quantiseKernel } from '../src/engine/kernels/quantise-groups.ts';
+import { submitRepeats } from './encode.ts';
 import type { Fill } from './fill.ts';
 import { Filler } from './fill.ts';
 
+type QuantiseInputs = Inputs & { readonly x: Tensor; readonly q: Tensor; readonly scale: Tensor };
+
+const quantiseOp: Op<QuantiseInputs, null> = {
+  name: 'quantise',
+  lower({ inputs }: Node<QuantiseInputs, null>) {
+    const { dtype, shape } = inputs.q;
+    if (!isIntegerType(dtype)) throw new Error(`${inputs.q.label} is no matrix of integers`);
+    const [M = 1, K = 1] = shape;
+    return [{ kernel: quantiseKernel(dtype), tensors: inputs, dims: { M, K } }];
+  },
+};
+
 /** The same key has the same values on every device, at every precision, in every graph. */
 export class RandomWeights {
-  readonly #device: GPUDevice;
+  readonly #gpu: Gpu;
+  readonly #pipelines: PipelineCache;
   readonly #filler: Filler;
   readonly #held = new Map<string, DeviceTensor>();
 
-  constructor(device: GPUDevice) {
-    this.#device = device;
-    this.#filler = new Filler(device);
+  constructor(gpu: Gpu, pipelines: PipelineCache) {
+    this.#gpu = gpu;
+    this.#pipelines = pipelines;
+    this.#filler = new Filler(gpu.device);
   }
 
   /** Bytes held on the device. */
@@ -22,20 +43,68 @@ export class RandomWeights {
   }
 
   /** Makes what `graph` needs and is not there yet; `given` names values in place of its own. */
-  load(graph: Graph, given: Readonly<Record<string, GivenFill>> = {}): void {
+  async load(graph: Graph, given: Readonly<Record<string, GivenFill>> = {}): Promise<void> {
     for (const [key, tensor] of graph.weights) {
       if (this.#held.has(key)) continue;
       const { shape, dtype, source } = tensor;
-      const whole = createTensor(this.#device, key, shape, dtype);
-      this.#held.set(key, whole);
-      let offset = 0;
+      const whole = this.#hold(key, shape, dtype);
+      const scales = graph.scales(tensor);
+      const beside = scales && this.#hold(scales.label, scales.shape, scales.dtype);
+      let [offset, scalesAt] = [0, 0];
       for (const part of source.kind === 'stack' ? source.parts : [tensor]) {
         const place = { ...whole, shape: part.shape, offset };
-        const { fill, logical } = given[part.label] ?? { fill: fillFor(part), logical: undefined };
-        this.#filler.write(place, fill, logical ?? rowsAndColumns(part));
         offset += bytesOf(part.shape, dtype);
+        const { fill, logical } = given[part.label] ?? {
+          fill: fillFor(part),
+          logical: rowsAndColumns(part),
+        };
+        if (!beside) {
+          this.#fill(place, fill, logical);
+          continue;
+        }
+        const ownScales = graph.scales(part)?.shape ?? beside.shape;
+        await this.#quantise(fill, place, { ...beside, shape: ownScales, offset: scalesAt });
+        scalesAt += bytesOf(ownScales, beside.dtype);
       }
     }
+  }
+
+  #hold(label: string, shape: Shape, dtype: Dtype): DeviceTensor {
+    const tensor = createTensor(this.#gpu.device, label, shape, dtype);
+    this.#held.set(label, tensor);
+    return tensor;
+  }
+
+  /** Fills a tensor in place, or beside it where no binding can begin there. */
+  #fill(place: DeviceTensor, fill: Fill, logical: Shape): void {
+    if (place.offset % BINDING_ALIGNMENT === 0) {
+      this.#filler.write(place, fill, logical);
+      return;
+    }
+    const { device } = this.#gpu;
+    const apart = createTensor(device, place.label, place.shape, place.dtype);
+    this.#filler.write(apart, fill, logical);
+    const encoder = device.createCommandEncoder();
+    const bytes = bytesOf(place.shape, place.dtype);
+    encoder.copyBufferToBuffer(apart.buffer, 0, place.buffer, place.offset, bytes);
+    device.queue.submit([encoder.finish()]);
+    apart.buffer.destroy();
+  }
+
+  /** Makes the values of a matrix in f32 and turns them into integers and scales. */
+  async #quantise(fill: Fill, q: DeviceTensor, scale: DeviceTensor): Promise<void> {
+    const x = createTensor(this.#gpu.device, `${q.label}/values`, q.shape, 'f32');
+    this.#filler.write(x, fill);
+    const graph = new Graph({ precision: 'f32' });
+    const inputs = { x: graph.external(x), q: graph.external(q), scale: graph.external(scale) };
+    graph.effect(quantiseOp, inputs, null);
+    const recording = await record(graph, {
+      ...{ gpu: this.#gpu, pipelines: this.#pipelines },
+      weights: (key) => this.get(key),
+    });
+    submitRepeats(this.#gpu.device, recording, 1);
+    recording.destroy();
+    x.buffer.destroy();
   }
 
   /** Returns the weight under `key`. Throws when no graph asked for it. */

@@ -7,6 +7,7 @@ import { resolve } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { benchKernels } from './bench/kernels.mjs';
+import { benchLadder } from './bench/ladder.mjs';
 import { benchModel } from './bench/model.mjs';
 import { benchOperators } from './bench/operators.mjs';
 import { Session } from './bench/session.mjs';
@@ -21,6 +22,8 @@ const HELP = `npm run bench -- [OPTION...]
   --peers          operators beside onnxruntime-web, TensorFlow.js and jax-js
   --rows SECTION   operators, kernels or model (the built-in one, end to end); default: all, with --peers operators
   --only NAME      rows whose name begins so
+  --ladder MODEL   the engine's levers one after another on a model with random weights: time, memory, error
+  --size SIZE      of the ladder: full (default) or tiny, which a processor finishes
   --seconds S      time for each row of each library (default: 0.5)
   --json FILE      write all figures
   --small          small operators that a processor finishes in a moment
@@ -64,7 +67,9 @@ async function bench() {
     software: values.software === true,
   };
   const only = values.only ?? '';
-  const wants = (/** @type {string} */ section) => rows === undefined || rows === section;
+  const ladder = values.ladder;
+  const wants = (/** @type {string} */ section) =>
+    ladder === undefined && (rows === undefined || rows === section);
   const report = {
     operators: wants('operators')
       ? await onPage(values.bench, browser, (session) =>
@@ -78,12 +83,22 @@ async function bench() {
       wants('model') && (rows === 'model' || only === '')
         ? await model(values.dist, browser)
         : undefined,
+    ladder:
+      ladder === undefined
+        ? undefined
+        : await onPage(values.bench, browser, (session) =>
+            benchLadder(session, { model: ladder, size: values.size ?? 'full' }),
+          ),
   };
   if (values.json !== undefined) {
     const about = { date: new Date().toISOString(), arguments: process.argv.slice(2) };
     writeFileSync(here(values.json), `${JSON.stringify({ ...about, ...report }, undefined, 2)}\n`);
   }
-  const failures = (report.operators?.failures ?? 0) + (report.kernels?.failures ?? 0);
+  const { operators, kernels } = report;
+  const failures = [operators, kernels, report.ladder].reduce(
+    (sum, part) => sum + (part?.failures ?? 0),
+    0,
+  );
   return failures > 0 ? EXIT.failure : 0;
 }
 
@@ -124,6 +139,8 @@ function options() {
     const { values } = parseArgs({
       options: {
         rows: string,
+        ladder: string,
+        size: string,
         only: string,
         seconds: string,
         json: string,

@@ -143,6 +143,20 @@ export class Graph {
     return output;
   }
 
+  /** Adds a node with outputs of the given shapes, stored in the compute type; some may be memory that it alone needs. */
+  addMany<I extends Inputs, A>(
+    op: Op<I, A>,
+    inputs: I,
+    attrs: A,
+    shapes: readonly Shape[],
+  ): Tensor[] {
+    const outputs = shapes.map((shape) =>
+      this.#tensor(`${this.scope}/${op.name}`, shape, this.compute, { kind: 'activation' }),
+    );
+    this.nodes.push({ op, inputs, attrs, outputs, scope: this.scope });
+    return outputs;
+  }
+
   /** Puts a node with one output of the given shape at place `at`, in the scope it names; returns the output. */
   insert<I extends Inputs, A>(
     at: number,

@@ -13,6 +13,7 @@ import type { Compiled, PipelineCache } from '../kernels/pipelines.ts';
 import { selectVariant, situationOf } from '../kernels/select.ts';
 import type { Graph, Tensor } from './graph.ts';
 import { offsetOf, rootOf } from './graph.ts';
+import type { MemoryPlan } from './plan.ts';
 import { planMemory } from './plan.ts';
 import { splitGrid } from './split.ts';
 
@@ -31,6 +32,8 @@ export type RecordContext = {
   readonly pipelines: PipelineCache;
   /** The device copy of a weight, by checkpoint key. */
   readonly weights: (key: string) => DeviceTensor;
+  /** A plan of this very graph that is known already; default: a new one. */
+  readonly plan?: MemoryPlan | undefined;
   /** Work that one dispatch may hold, in flops or bytes, whichever is reached first; larger ones are cut. */
   readonly maxDispatchFlops?: number;
 };
@@ -87,7 +90,8 @@ export class Recording {
 /** Resolves to the recording of `graph`; compiles all its pipelines in parallel. */
 export async function record(graph: Graph, context: RecordContext): Promise<Recording> {
   const { device, caps } = context.gpu;
-  const plan = planMemory(graph, Math.min(caps.maxBindingBytes, caps.maxBufferBytes));
+  const most = Math.min(caps.maxBindingBytes, caps.maxBufferBytes);
+  const plan = context.plan ?? planMemory(graph, most);
   const lowered = lower(graph, caps);
   const owned: GPUBuffer[] = [];
   const arenas = plan.segments.map((size, i) =>

@@ -2,34 +2,62 @@
  * Attention as three operations for each head: all scores, their softmax, the sum of the values. The measure that fused
  * attention is held against; see passes/plain-attention.ts.
  */
-import { rowsOf } from '../../gpu/tensor.ts';
+import type { Dtype, Shape } from '../../gpu/tensor.ts';
+import { bytesOf, rowsOf } from '../../gpu/tensor.ts';
+import type { Dispatch } from '../../kernels/kernel.ts';
 import { matmulPair } from '../../kernels/matmul-pair.ts';
-import { softmax as softmaxKernel } from '../../kernels/softmax.ts';
+import { softmax } from '../../kernels/softmax.ts';
 import type { Inputs, Node, Op, Tensor } from '../graph.ts';
-import { concat, permute, slice } from './layout.ts';
+import { BINDING_ALIGNMENT } from '../graph.ts';
+import { rearrange } from './layout.ts';
 
-type PairInputs = Inputs & { readonly x: Tensor; readonly w: Tensor };
+/** q [heads, Lq, D], k [kvHeads, Lk, D], v [kvHeads, D, Lk]. */
+type PlainInputs = Inputs & { readonly q: Tensor; readonly k: Tensor; readonly v: Tensor };
 
-const pairOp: Op<PairInputs, null> = {
-  name: 'product',
-  lower({ inputs: { x, w }, outputs }: Node<PairInputs, null>) {
-    const [N = 1, K = 1] = w.shape;
-    const rest = { gateGroups: 1, gateParts: 1, gatePart: 0, rowsPerGroup: 1, planes: 1 };
-    const dims = { M: rowsOf(x.shape), N, K, ...rest };
-    const values = { ACTIVATION: 'none' };
-    return [{ kernel: matmulPair, tensors: { x, w, y: outputs[0] }, dims, values }];
+type PlainAttrs = { readonly scale: number; readonly lastKeyBias: number };
+
+/** Outputs: the result [heads, Lq, D], then the scores and shares [Lq, Lk] of the head at hand. */
+export const plainAttentionOp: Op<PlainInputs, PlainAttrs> = {
+  name: 'plain-attention',
+  lower({ inputs, attrs, outputs }: Node<PlainInputs, PlainAttrs>) {
+    const { q, k, v } = inputs;
+    const [y, scores, shares] = outputs;
+    if (!y || !scores || !shares) return [];
+    const [heads = 1, Lq = 1, D = 1] = q.shape;
+    const [kvHeads = 1, Lk = 1] = k.shape;
+    const normalise = {
+      kernel: softmax,
+      tensors: { x: scores, y: shares },
+      dims: { rows: Lq, C: Lk, scale: attrs.scale, lastBias: attrs.lastKeyBias },
+    };
+    return Array.from({ length: heads }, (_, head) => {
+      const shared = Math.floor((head * kvHeads) / heads);
+      return [
+        product(plane(q, head), plane(k, shared), scores, [Lq, Lk, D]),
+        normalise,
+        product(shares, plane(v, shared), plane(y, head), [Lq, D, Lk]),
+      ];
+    }).flat();
   },
 };
 
-type SoftmaxAttrs = { readonly scale: number; readonly lastBias: number };
+const planeBytes = ({ shape, dtype }: { shape: Shape; dtype: Dtype }): number =>
+  bytesOf(shape.slice(1), dtype);
 
-const softmaxOp: Op<Inputs & { readonly x: Tensor }, SoftmaxAttrs> = {
-  name: 'softmax',
-  lower({ inputs: { x }, attrs, outputs }: Node<Inputs & { readonly x: Tensor }, SoftmaxAttrs>) {
-    const dims = { rows: rowsOf(x.shape), C: x.shape.at(-1) ?? 1, ...attrs };
-    return [{ kernel: softmaxKernel, tensors: { x, y: outputs[0] }, dims }];
-  },
-};
+/** Matrix `index` of x, in place. */
+const plane = (x: Tensor, index: number): Tensor =>
+  x.graph.part(x, index * planeBytes(x), x.shape.slice(1));
+
+function product(
+  x: Tensor,
+  w: Tensor,
+  y: Tensor,
+  [M, N, K]: readonly [number, number, number],
+): Dispatch<Tensor> {
+  const gate = { gateGroups: 1, gateParts: 1, gatePart: 0, rowsPerGroup: 1 };
+  const dims = { M, N, K, ...gate, planes: 1 };
+  return { kernel: matmulPair, tensors: { x, w, y }, dims, values: { ACTIVATION: 'none' } };
+}
 
 export type PlainAttentionOptions = {
   readonly heads: number;
@@ -40,27 +68,36 @@ export type PlainAttentionOptions = {
 
 /**
  * Returns softmax(scale q kᵀ) v for each head: q [Lq, heads · D], k and v [Lk, kvHeads · D] -> [Lq, heads · D]. Holds
- * the scores [Lq, Lk] of one head at a time.
+ * the scores [Lq, Lk] of one head at a time. Undefined where the matrices of heads would lie between bindings.
  */
 export function plainAttention(
   q: Tensor,
   k: Tensor,
   v: Tensor,
-  { heads, kvHeads, scale, lastKeyBias }: PlainAttentionOptions,
-): Tensor {
+  { heads, kvHeads, ...attrs }: PlainAttentionOptions,
+): Tensor | undefined {
   const { graph } = q;
   const D = (q.shape.at(-1) ?? 0) / heads;
-  const rows = (x: Tensor): Tensor => graph.alias(x, [rowsOf(x.shape), x.shape.at(-1) ?? 1]);
-  const [Q, K, V] = [rows(q), rows(k), rows(v)];
-  const parts = Array.from({ length: heads }, (_, head) => {
-    const shared = Math.floor((head * kvHeads) / heads) * D;
-    const of = (x: Tensor, at: number): Tensor => slice(x, 1, at, D);
-    const [own, keys, values] = [of(Q, head * D), of(K, shared), of(V, shared)];
-    const [Lq, Lk] = [own.shape[0] ?? 1, keys.shape[0] ?? 1];
-    const scores = graph.add(pairOp, { x: own, w: keys }, null, [Lq, Lk]);
-    const attrs = { scale, lastBias: lastKeyBias };
-    const shares = graph.add(softmaxOp, { x: scores }, attrs, [Lq, Lk]);
-    return graph.add(pairOp, { x: shares, w: permute(values, [1, 0]) }, null, [Lq, D]);
-  });
-  return graph.alias(concat(parts, 1), q.shape);
+  const [Lq, Lk] = [rowsOf(q.shape), rowsOf(k.shape)];
+  const shapes = [
+    [heads, Lq, D],
+    [kvHeads, Lk, D],
+    [kvHeads, D, Lk],
+  ];
+  const aligned = shapes.every(
+    (shape) => planeBytes({ shape, dtype: graph.compute }) % BINDING_ALIGNMENT === 0,
+  );
+  if (!aligned || [q, k, v].some(({ dtype }) => dtype !== graph.compute)) return undefined;
+  const matrices = {
+    q: rearrange(q, 'l (h d) -> h l d', { h: heads }),
+    k: rearrange(k, 'l (h d) -> h l d', { h: kvHeads }),
+    v: rearrange(v, 'l (h d) -> h d l', { h: kvHeads }),
+  };
+  const outputs = [
+    [heads, Lq, D],
+    [Lq, Lk],
+    [Lq, Lk],
+  ];
+  const [y] = graph.addMany(plainAttentionOp, matrices, attrs, outputs);
+  return y && rearrange(y, 'h l d -> l (h d)');
 }

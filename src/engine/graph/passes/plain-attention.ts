@@ -17,6 +17,7 @@ export function unfuseAttention(graph: Graph): number {
     const end = graph.nodes.length;
     const plain = graph.within(node.scope, () => plainAttention(q, k, v, node.attrs));
     const made = graph.nodes.splice(end);
+    if (!plain) continue;
     graph.nodes.splice(index, 1, ...made);
     substitute(graph, new Map([[y, plain]]));
     index += made.length - 1;

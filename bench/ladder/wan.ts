@@ -1,0 +1,234 @@
+/** A guided run of a Wan transformer with random weights under the ladder's switches: text rows to clean latent. */
+import { openDevice } from '../../src/engine/gpu/device.ts';
+import type { Gpu } from '../../src/engine/gpu/device.ts';
+import { meterBuffers } from '../../src/engine/gpu/memory.ts';
+import { readTensor } from '../../src/engine/gpu/tensor.ts';
+import type { Tensor } from '../../src/engine/graph/graph.ts';
+import { Graph } from '../../src/engine/graph/graph.ts';
+import { schedulerStep } from '../../src/engine/graph/ops/scheduler.ts';
+import { tableRow } from '../../src/engine/graph/ops/table.ts';
+import { fuse } from '../../src/engine/graph/passes/fuse.ts';
+import { unfuseAttention } from '../../src/engine/graph/passes/plain-attention.ts';
+import type { MemoryPlan } from '../../src/engine/graph/plan.ts';
+import { planMemory } from '../../src/engine/graph/plan.ts';
+import type { Recording } from '../../src/engine/graph/record.ts';
+import { record } from '../../src/engine/graph/record.ts';
+import { Executor } from '../../src/engine/graph/replay.ts';
+import { PipelineCache } from '../../src/engine/kernels/pipelines.ts';
+import { timestepSinusoid } from '../../src/engine/kernels/rope.ts';
+import type { WanConfig } from '../../src/engine/models/wan/config.ts';
+import type { BlockContext } from '../../src/engine/models/wan/context.ts';
+import {
+  borrowContext,
+  keepContext,
+  trimText,
+  wanContext,
+} from '../../src/engine/models/wan/context.ts';
+import { wanTransformer } from '../../src/engine/models/wan/dit.ts';
+import { Scope } from '../../src/engine/nn/module.ts';
+import { normal } from '../../src/engine/sampling/rng.ts';
+import type { Sampler } from '../../src/engine/sampling/sampler.ts';
+import { samplerFor } from '../../src/engine/sampling/sampler.ts';
+import { SamplerState } from '../../src/engine/sampling/state.ts';
+import { RandomWeights } from '../random-weights.ts';
+import type { LadderRun, Switches } from './ladder.ts';
+
+export type WanPlan = {
+  readonly config: WanConfig;
+  /** Latent frames, rows and columns. */
+  readonly grid: readonly [number, number, number];
+  /** Rows of the prompt and of what is not wanted. */
+  readonly words: readonly [number, number];
+};
+
+const GUIDANCE = 5;
+const SHIFT = 5;
+
+/** Resolves to what one clip took. Opens a device of its own, which is gone afterwards. */
+export async function runWan(entry: GPU, plan: WanPlan, switches: Switches): Promise<LadderRun> {
+  const gpu = await openDevice({
+    gpu: entry,
+    ...(!switches.matrix && { without: ['subgroup-matrix'] as const }),
+  });
+  const complaints: string[] = [];
+  gpu.device.addEventListener('uncapturederror', ({ error }) => complaints.push(error.message));
+  const meter = meterBuffers(gpu.device);
+  const clip = new Clip(gpu, plan, switches);
+  try {
+    await clip.prepare();
+    meter.resetPeak();
+    const start = performance.now();
+    const { computed, dispatches } = await clip.denoise(switches.steps);
+    const seconds = (performance.now() - start) / 1000;
+    const values = await clip.latent();
+    if (complaints[0] !== undefined) throw new Error(complaints[0]);
+    const { weightBytes } = clip;
+    return { seconds, peakBytes: meter.peakBytes, weightBytes, dispatches, computed, values };
+  } finally {
+    gpu.destroy();
+  }
+}
+
+class Clip {
+  readonly #gpu: Gpu;
+  readonly #plan: WanPlan;
+  readonly #switches: Switches;
+  readonly #pipelines: PipelineCache;
+  readonly #executor: Executor;
+  readonly #weights: RandomWeights;
+  readonly #sampler: Sampler;
+  readonly #state: SamplerState;
+  readonly #noise: Float32Array;
+
+  constructor(gpu: Gpu, plan: WanPlan, switches: Switches) {
+    const [F, H, W] = plan.grid;
+    const C = plan.config.outChannels;
+    this.#gpu = gpu;
+    this.#plan = plan;
+    this.#switches = switches;
+    this.#pipelines = new PipelineCache(gpu.device);
+    this.#executor = new Executor(gpu);
+    this.#weights = new RandomWeights(gpu, this.#pipelines);
+    const options = { steps: switches.steps, shift: SHIFT };
+    this.#sampler = samplerFor('unipc', 'diffusers', options);
+    this.#state = new SamplerState(gpu.device, this.#sampler, [F, H, W, C], () => GUIDANCE);
+    this.#noise = normal(1, 0, F * H * W * C);
+  }
+
+  get weightBytes(): number {
+    return this.#weights.bytes;
+  }
+
+  /** Makes the weights, compiles the shaders and lets the clocks rise: a step that does not count. */
+  async prepare(): Promise<void> {
+    await this.denoise(1);
+  }
+
+  /** Runs the first `steps` steps from noise; resolves when the device is done. */
+  async denoise(steps: number): Promise<{ computed: number; dispatches: number }> {
+    const { replay, context, reuseWithin } = this.#switches;
+    const { caps } = this.#gpu;
+    this.#state.start(this.#noise);
+    const kept = context === 'kept' ? await this.#keepContexts() : [];
+    const step = this.#prepared(this.#stepGraph(kept));
+    await this.#weights.load(step);
+    const plan = planMemory(step, Math.min(caps.maxBindingBytes, caps.maxBufferBytes));
+    let full = replay ? await this.#record(step, plan) : undefined;
+    const again = full && reuseWithin > 0 ? await this.#record(this.#againGraph(full)) : undefined;
+    let last = Infinity;
+    let [computed, dispatches] = [0, 0];
+    for (const { sigma } of this.#sampler.steps.slice(0, steps)) {
+      if (again && Math.abs(last - sigma) < reuseWithin) {
+        await this.#executor.replay(again);
+        continue;
+      }
+      last = sigma;
+      computed++;
+      full ??= await this.#record(step, plan);
+      dispatches = full.dispatches.length;
+      await this.#executor.replay(full);
+      if (replay) continue;
+      full.destroy();
+      full = undefined;
+    }
+    for (const recording of [full, again, ...kept.map(({ recording }) => recording)])
+      recording?.destroy();
+    return { computed, dispatches };
+  }
+
+  latent(): Promise<Float32Array> {
+    return readTensor(this.#gpu.device, this.#state.x);
+  }
+
+  #graph(): Graph {
+    const { precision, weights } = this.#switches;
+    const type = weights === 'as computed' ? undefined : weights;
+    return new Graph({
+      precision,
+      quantise: (key) => (key.startsWith('blocks.') ? type : undefined),
+    });
+  }
+
+  #prepared(graph: Graph): Graph {
+    if (this.#switches.attention === 'plain') unfuseAttention(graph);
+    if (this.#switches.fusion) fuse(graph, this.#gpu.caps);
+    return graph;
+  }
+
+  #record(graph: Graph, plan?: MemoryPlan): Promise<Recording> {
+    return record(graph, {
+      plan,
+      ...{ gpu: this.#gpu, pipelines: this.#pipelines },
+      weights: (key) => this.#weights.get(key),
+    });
+  }
+
+  /** The text rows of a prompt, and what its last key counts for. */
+  #text(index: 0 | 1): ReturnType<typeof trimText> {
+    const { textDim, textLength } = this.#plan.config;
+    const values = normal(2 + index, 0, this.#plan.words[index] * textDim);
+    if (this.#switches.text === 'cut') return trimText(values, textDim, textLength);
+    const padded = new Float32Array(textLength * textDim);
+    padded.set(values);
+    return { values: padded, rows: textLength, lastKeyBias: 0 };
+  }
+
+  #contextIn(graph: Graph, index: 0 | 1): readonly BlockContext[] {
+    const { config } = this.#plan;
+    const { values, rows } = this.#text(index);
+    const text = graph.constant(`text ${index}`, values, [rows, config.textDim], graph.compute);
+    return wanContext(config)(new Scope(graph))({ text });
+  }
+
+  async #keepContexts(): Promise<{ recording: Recording }[]> {
+    const kept = [];
+    for (const index of [0, 1] as const) {
+      const graph = this.#graph();
+      keepContext(graph, this.#contextIn(graph, index));
+      this.#prepared(graph);
+      await this.#weights.load(graph);
+      const recording = await this.#record(graph);
+      await this.#executor.replay(recording);
+      kept.push({ recording });
+    }
+    return kept;
+  }
+
+  #stepGraph(kept: readonly { recording: Recording }[]): Graph {
+    const { config, grid } = this.#plan;
+    const graph = this.#graph();
+    const { step, coefficients, ...tensors } = this.#state.in(graph);
+    const { timesteps } = this.#sampler;
+    const rows = timesteps.flatMap((t) => [...timestepSinusoid(t, config.freqDim)]);
+    const table = graph.constant('timesteps', rows, [timesteps.length, 1, config.freqDim]);
+    const time = tableRow(table, step);
+    const network = wanTransformer(config)(new Scope(graph));
+    const velocities = ([0, 1] as const).map((index): Tensor => {
+      const held = kept[index]?.recording;
+      const context = held
+        ? borrowContext(graph, config, (name) => held.result(name))
+        : this.#contextIn(graph, index);
+      const { lastKeyBias } = this.#text(index);
+      const rowsPerGroup = grid[0] * grid[1] * grid[2];
+      return network({ latents: [tensors.x], time, rowsPerGroup, context, lastKeyBias });
+    });
+    const [guided, unguided] = velocities;
+    if (!guided || !unguided) throw new Error('two velocities are made');
+    graph.result('guided', guided);
+    graph.result('unguided', unguided);
+    schedulerStep(tensors, guided, unguided, coefficients, step);
+    return graph;
+  }
+
+  /** A step with the velocities that the last one left. */
+  #againGraph(full: Recording): Graph {
+    const graph = this.#graph();
+    const { step, coefficients, ...tensors } = this.#state.in(graph);
+    const [guided, unguided] = ['guided', 'unguided'].map((name) =>
+      graph.external(full.result(name)),
+    );
+    if (!guided) throw new Error('a velocity is kept');
+    schedulerStep(tensors, guided, unguided, coefficients, step);
+    return graph;
+  }
+}
