@@ -71,3 +71,22 @@ export function timestepSinusoid(t: number, width: number): Float32Array {
     return i < half ? Math.cos(angle) : Math.sin(angle);
   });
 }
+
+/**
+ * Returns cos and sin for heads whose pairs turn by position · rate: [positions, pairs], zeros from `rates` on up to
+ * `width` values a row.
+ */
+export function ropeTableOf(
+  positions: ArrayLike<number>,
+  rates: readonly number[],
+  width: number,
+): Float32Array<ArrayBuffer> {
+  const table = new Float32Array(positions.length * width);
+  for (let i = 0; i < positions.length; i++) {
+    rates.forEach((rate, j) => {
+      table[i * width + 2 * j] = Math.cos((positions[i] ?? 0) * rate);
+      table[i * width + 2 * j + 1] = Math.sin((positions[i] ?? 0) * rate);
+    });
+  }
+  return table;
+}
