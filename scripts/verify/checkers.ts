@@ -7,10 +7,12 @@ import { dit, originalDit } from './cases/dit.ts';
 import { liveAvatar } from './cases/live-avatar.ts';
 import { flowMatch, transport } from './cases/flow-match.ts';
 import { motion } from './cases/motion.ts';
+import { clipImage, clipText } from './cases/openclip.ts';
 import { dynamiCrafterPictures, i2vgenPictures } from './cases/pictures.ts';
 import { pipelines } from './cases/pipelines.ts';
 import { s2v } from './cases/s2v.ts';
 import { schedulers } from './cases/schedulers.ts';
+import { gemma, jina } from './cases/text-encoders.ts';
 import { taef2, taehv, taesd } from './cases/tiny-autoencoders.ts';
 import { umt5 } from './cases/umt5.ts';
 import { vae } from './cases/vae.ts';
@@ -18,6 +20,8 @@ import { wav2vec2Case } from './cases/wav2vec2.ts';
 
 export const CHECKERS: readonly Checker[] = [
   ddim,
+  clipText,
+  clipImage,
   i2vgenPictures,
   dynamiCrafterPictures,
   schedulers,
@@ -27,6 +31,8 @@ export const CHECKERS: readonly Checker[] = [
   taef2,
   taehv,
   autoencoderKl,
+  gemma,
+  jina,
   dit,
   originalDit,
   umt5,
