@@ -18,10 +18,15 @@ export type {
 export { byKernel, byStage } from './profile/summary.ts';
 export { chromeTrace } from './profile/trace.ts';
 export type { ProgressEvent } from './progress.ts';
+export { speakToMp4 } from './speak.ts';
+export type { AvatarFrame, AvatarSettings, Sound, SpeakOptions, SpokenVideo } from './speak.ts';
 export { outputSize, PRESETS, resolveSettings } from './settings.ts';
 export type { PrecisionChoice, Preset, Settings } from './settings.ts';
 export { indexedDbStore } from './tuning/indexed-db-store.ts';
 export { blobSource, bytesSource } from './weights/byte-source.ts';
 export type { ByteSource } from './weights/byte-source.ts';
+export { readWav } from './audio/wav.ts';
+export { urlFiles } from './weights/model-files.ts';
+export type { ModelFiles } from './weights/model-files.ts';
 export { urlSource } from './weights/remote-file.ts';
 export { CAMERA_WORDS } from './wishes.ts';
