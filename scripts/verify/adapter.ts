@@ -1,6 +1,6 @@
 /** The GPU that a command runs on: a software adapter by name, or the machine's own. */
 import { create } from 'webgpu';
-import type { Gpu } from '../../src/engine/gpu/device.ts';
+import type { Gpu, OpenOptions } from '../../src/engine/gpu/device.ts';
 import { openDevice } from '../../src/engine/gpu/device.ts';
 import { findDriver } from '../lib/find.mjs';
 
@@ -16,15 +16,18 @@ let instance: GPU | undefined;
 export const usualAdapter = (): AdapterChoice => (findDriver('lavapipe') ? 'lavapipe' : 'default');
 
 /** Opens the adapter; one a process. Throws when the driver is not installed or offers nothing. */
-export async function openAdapter(choice: AdapterChoice): Promise<Gpu> {
+export async function openAdapter(
+  choice: AdapterChoice,
+  without: OpenOptions['without'] = [],
+): Promise<Gpu> {
   if (choice === 'default') {
-    // Dawn refuses f16 on NVIDIA's Linux driver unless told; openDevice checks its numbers.
-    instance = create(['enable-dawn-features=vulkan_enable_f16_on_nvidia']);
+    // Dawn refuses f16 on NVIDIA's Linux driver and subgroup matrices unless told; openDevice checks their numbers.
+    instance ??= create(['enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia']);
   } else {
     const driver = findDriver(choice);
     if (!driver) throw new Error(`the ${choice} driver is not installed: run "npm run setup"`);
     process.env['VK_DRIVER_FILES'] = driver; // read by the Vulkan loader when the instance is made
-    instance = create([`adapter=${DAWN_NAMES[choice]}`]);
+    instance ??= create([`adapter=${DAWN_NAMES[choice]}`]);
   }
-  return openDevice({ gpu: instance });
+  return openDevice({ gpu: instance, without });
 }

@@ -27,8 +27,9 @@ export function callKey(
   const names =
     kernel.tuneBy ?? Object.keys(kernel.uniforms).filter((n) => kernel.uniforms[n] === 'u32');
   const sizes = names.map((name) => `${name}${bucketOf(dims[name] ?? 0)}`);
+  // What rides on a kernel decides little: only what every call binds is named.
   const types = Object.entries(dtypes).flatMap(([name, dtype]) =>
-    dtype ? `${name}:${dtype}` : [],
+    dtype && kernel.tensors[name]?.optional !== true ? [`${name}:${dtype}`] : [],
   );
   return `${kernel.name} ${arithmetic} ${sizes.join(' ')} ${types.join(' ')}`;
 }

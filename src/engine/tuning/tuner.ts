@@ -25,6 +25,8 @@ export type TunerOptions = {
   readonly gpu: Gpu;
   readonly pipelines: PipelineCache;
   readonly store: TuningStore;
+  /** What is known of devices like this one; default the shipped table. */
+  readonly table?: TuningRecord;
   /** Milliseconds that timing may take until `refill`; 0 = only look up. */
   readonly budgetMs?: number;
   /** Told when the record cannot be read or written; without it, timings live as long as the tuner. */
@@ -52,7 +54,7 @@ export class Tuner implements Tuning {
   private constructor(options: TunerOptions, record: TuningRecord) {
     this.#options = options;
     this.#adapter = adapterKey(options.gpu);
-    this.#table = tableFor(options.gpu);
+    this.#table = options.table ?? tableFor(options.gpu);
     this.#found = new Map(Object.entries(record));
     this.#leftMs = options.budgetMs ?? BUDGET_MS;
   }
@@ -69,7 +71,7 @@ export class Tuner implements Tuning {
   }
 
   /** What is known of the device by now. */
-  get record(): TuningRecord {
+  get record(): Record<string, TuningEntry> {
     return Object.fromEntries(this.#found);
   }
 
