@@ -6,6 +6,7 @@ export { Profiler } from './graph/profile.ts';
 export type { Span } from './graph/profile.ts';
 export { coverFit, uprightSize } from './image/fit.ts';
 export { PICTURE_LIMITS, readPictureHeader } from './image/header.ts';
+export { openWan } from './models/wan/animate.ts';
 export { animate, animateToMp4 } from './pipeline.ts';
 export type {
   AnimateOptions,
@@ -14,6 +15,7 @@ export type {
   Mp4Result,
   MotionModelFiles,
   Picture,
+  WanModelFiles,
 } from './pipeline.ts';
 export { byKernel, byStage } from './profile/summary.ts';
 export { chromeTrace } from './profile/trace.ts';
@@ -26,7 +28,7 @@ export { indexedDbStore } from './tuning/indexed-db-store.ts';
 export { blobSource, bytesSource } from './weights/byte-source.ts';
 export type { ByteSource } from './weights/byte-source.ts';
 export { readWav } from './audio/wav.ts';
-export { urlFiles } from './weights/model-files.ts';
+export { directoryFiles, pickedFiles, urlFiles } from './weights/model-files.ts';
 export type { ModelFiles } from './weights/model-files.ts';
 export { urlSource } from './weights/remote-file.ts';
 export { CAMERA_WORDS } from './wishes.ts';

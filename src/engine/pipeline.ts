@@ -1,6 +1,6 @@
 /**
- * The whole story on one page: a picture and a few wishes go in; the motion is diffused, the picture's own pixels are
- * moved along it, and the frames become an MP4 file.
+ * The whole story on one page: a picture and a few wishes go in, frames come out and become an MP4 file. The built-in model
+ * diffuses the motion and moves the picture's own pixels along it; Wan models imagine every frame.
  */
 import type { Gpu } from './gpu/device.ts';
 import { assert } from './gpu/errors.ts';
@@ -17,6 +17,8 @@ import type {
   MotionModel,
   MotionReport,
 } from './models/motion/index.ts';
+import { animateWan } from './models/wan/animate.ts';
+import type { WanAnimation, WanFiles } from './models/wan/animate.ts';
 import { Progress } from './progress.ts';
 import type { ProgressEvent, StagePlan } from './progress.ts';
 import type { PrecisionChoice, Settings } from './settings.ts';
@@ -26,6 +28,7 @@ import { createMp4Writer } from './video/mp4-writer.ts';
 import { readWishes } from './wishes.ts';
 
 export type { MotionFiles as MotionModelFiles } from './models/motion/index.ts';
+export type { WanFiles as WanModelFiles } from './models/wan/animate.ts';
 
 /** Opaque sRGB pixels at the size of the video, row-major from the top. */
 export type Picture = {
@@ -39,7 +42,7 @@ export type Picture = {
 export type AnimateOptions = {
   readonly gpu: Gpu;
   readonly picture: Picture;
-  readonly model: MotionFiles;
+  readonly model: MotionFiles | WanFiles;
   readonly settings: Settings;
   readonly signal?: AbortSignal;
   readonly onProgress?: (event: ProgressEvent) => void;
@@ -65,7 +68,7 @@ export type AnimateReport = {
   /** Milliseconds by stage, and of the whole. */
   readonly timings: Readonly<Record<string, number>>;
   readonly totalMs: number;
-  readonly model: MotionReport;
+  readonly model: MotionReport | WanAnimation;
   readonly dispatches: number;
   readonly submits: number;
   readonly peakGpuBytes: number;
@@ -83,7 +86,10 @@ export type Animation = AsyncGenerator<MotionFrame, AnimateReport, void>;
 export async function* animate(options: AnimateOptions): Animation {
   const { gpu, picture, model: files, settings, signal, onProgress, profiler } = options;
   const started = performance.now();
-  const { understood, ignored, ...wishes } = readWishes(settings);
+  const isWan = 'parts' in files;
+  // Wan models read the prompt themselves, whole.
+  const read = isWan ? { ...settings, prompt: '', camera: '' } : settings;
+  const { understood, ignored, ...wishes } = readWishes(read);
   const precision = precisionFor(settings.precision, gpu);
   const progress = new Progress(stagesOf(settings), onProgress ?? (() => undefined));
   const memory = meterBuffers(gpu.device);
@@ -93,24 +99,29 @@ export async function* animate(options: AnimateOptions): Animation {
   const abort = signal && { signal };
   const resident = residentOf(gpu);
   await tune(resident.engine, options);
-  const model = await modelOf(resident, files, precision, abort);
   resident.engine.executor.profiler = profiler;
+  const enter = (stage: StageName, done: number): void => {
+    profiler?.enter(stage);
+    progress.advance(stage, done);
+  };
   const { frames, fps, seed, steps } = settings;
   const longSide = Math.max(picture.width, picture.height);
-  const run = model.animate(
-    { ...picture, channels: 4 },
-    { ...wishes, frames, fps, seed, steps, longSide },
-    {
-      ...abort,
-      onProgress: ({ stage, done, total }) => {
-        profiler?.enter(stage);
-        progress.advance(stage, done / total);
-      },
-    },
-  );
+  const run = isWan
+    ? animateWan({ ...resident.engine, precision }, files, picture, settings, {
+        ...abort,
+        onProgress: (stage, done) => enter(WAN_STAGES[stage], done),
+      })
+    : (await modelOf(resident, files, precision, abort)).animate(
+        { ...picture, channels: 4 },
+        { ...wishes, frames, fps, seed, steps, longSide },
+        { ...abort, onProgress: ({ stage, done, total }) => enter(stage, done / total) },
+      );
   const frameHashes: string[] = [];
-  let report: MotionReport | undefined;
-  for await (const frame of keepingResult(run, (result) => (report = result))) {
+  let report: MotionReport | WanAnimation | undefined;
+  for await (const frame of keepingResult<MotionFrame, MotionReport | WanAnimation>(
+    run,
+    (result) => (report = result),
+  )) {
     frameHashes.push(await hashOf(frame.data));
     yield frame;
   }
@@ -169,6 +180,13 @@ async function* keepingResult<T, R>(
 ): AsyncGenerator<T, void, void> {
   keep(yield* run);
 }
+
+type StageName = 'load' | 'prepare' | 'encode' | 'denoise' | 'render';
+
+/** Where the stages of a Wan run stand among those of any run. */
+const WAN_STAGES = {
+  ...{ load: 'load', text: 'prepare', picture: 'encode', denoise: 'denoise', decode: 'render' },
+} as const satisfies Readonly<Record<string, StageName>>;
 
 /** The stages with their expected cost a step, on a device like any other; the run corrects it. */
 const stagesOf = ({ steps, frames }: Settings): StagePlan[] => [

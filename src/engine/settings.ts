@@ -28,6 +28,12 @@ export type Settings = {
   readonly seed: number;
   readonly fps: number;
   readonly precision: PrecisionChoice;
+  /** What the video should not show; absent = the model's own words. For models that read prompts whole. */
+  readonly negativePrompt?: string;
+  /** Scale of the prompt's pull, absent = what is usual for the model; 1 runs its network once a step instead of twice. */
+  readonly guidance?: number;
+  /** Pushes the noise levels up, absent = what is usual for the model. */
+  readonly shift?: number;
 };
 
 /** All presets, the quickest first. */
@@ -63,24 +69,32 @@ export function resolveSettings(given: Partial<Settings> = {}): Settings {
   oneOf('precision', settings.precision, PRECISIONS);
   for (const name of ['frames', 'steps', 'seed'] as const) within(name, settings[name], true);
   for (const name of ['fps', 'motion'] as const) within(name, settings[name], false);
-  if (settings.prompt.length > limits.promptLength) {
+  for (const name of ['guidance', 'shift'] as const) {
+    if (settings[name] !== undefined) within(name, settings[name], false);
+  }
+  for (const text of [settings.prompt, settings.negativePrompt ?? '']) {
+    if (text.length <= limits.promptLength) continue;
     throw new EngineError(
       'settings/prompt',
-      `prompt — got ${settings.prompt.length} characters, needs ≤ ${limits.promptLength} — shorten it`,
-      { have: settings.prompt.length, need: limits.promptLength },
+      `prompt — got ${text.length} characters, needs ≤ ${limits.promptLength} — shorten it`,
+      { have: text.length, need: limits.promptLength },
     );
   }
   if (settings.size) checkSize(settings.size);
   return settings;
 }
 
-/** Returns the size of the video for a picture that is shown at `picture` (upright). */
-export function outputSize(picture: Size, { size, preset }: Settings): Size {
+/** Returns the size of the video for a picture that is shown at `picture` (upright): sides are multiples of `multiple`. */
+export function outputSize(
+  picture: Size,
+  { size, preset }: Settings,
+  multiple = ROUND_MULTIPLE,
+): Size {
   if (size) return size;
   const [smallest] = limits.side as [number, number];
   const enlarge = Math.max(1, smallest / Math.min(picture.width, picture.height));
   const shown = { width: picture.width * enlarge, height: picture.height * enlarge };
-  const fitted = sizeWithLongSide(shown, limits.presets[preset].longSide, ROUND_MULTIPLE);
+  const fitted = sizeWithLongSide(shown, limits.presets[preset].longSide, multiple);
   return {
     width: Math.max(smallest, fitted.width),
     height: Math.max(smallest, fitted.height),
@@ -97,7 +111,7 @@ function oneOf(name: string, value: string, known: readonly string[]): void {
 }
 
 function within(
-  name: 'frames' | 'steps' | 'seed' | 'fps' | 'motion',
+  name: 'frames' | 'steps' | 'seed' | 'fps' | 'motion' | 'guidance' | 'shift',
   value: number,
   whole: boolean,
 ) {

@@ -35,7 +35,7 @@ const transformer = {
   ...{ in_channels: 16, out_channels: 16, freq_dim: 16, ffn_dim: 16, num_layers: 1 },
 };
 const text_encoder = {
-  ...{ vocab_size: 20, d_model: 8, d_kv: 8, d_ff: 12, num_layers: 1, num_heads: 1 },
+  ...{ vocab_size: 100, d_model: 8, d_kv: 8, d_ff: 12, num_layers: 1, num_heads: 1 },
 };
 const vae = { base_dim: 4, z_dim: 16, latents_mean: zeros(16), latents_std: ones(16) };
 const image_encoder = {

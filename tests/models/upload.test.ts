@@ -102,7 +102,7 @@ describe('memory for weights', () => {
 
   it('that the device does not have is a typed error', async () => {
     const gpu = paperGpu(PAPER_CAPS);
-    gpu.device.popErrorScope = async () => ({ message: 'no memory' }) as GPUError;
+    gpu.device.popErrorScope = () => Promise.resolve({ message: 'no memory', __brand: 'GPUError' });
     const graph = new Graph({ precision: 'f16' });
     graph.weight('w', [1024, 1024]);
     const loading = new WeightSet(gpu, SHAPES_ALONE).load(graph);

@@ -55,11 +55,20 @@ export function pickedFiles(picked: Iterable<File>): ModelFiles {
   };
 }
 
-/** Returns the files below an address, read by Range requests. `open` throws what `urlSource` throws, but for absence. */
-export function urlFiles(base: string, options: HttpOptions = {}): ModelFiles {
+/**
+ * Returns the files below an address, read by Range requests; `paths` where they are known. `open` throws what `urlSource`
+ * throws, but for absence.
+ */
+export function urlFiles(
+  base: string,
+  options: HttpOptions = {},
+  paths?: readonly string[],
+): ModelFiles {
   const folder = base.endsWith('/') ? base : `${base}/`;
   return {
+    ...(paths && { paths }),
     open: async (path) => {
+      if (paths && !paths.includes(path)) return undefined;
       try {
         return await urlSource(folder + path.split('/').map(encodeURIComponent).join('/'), options);
       } catch (error) {

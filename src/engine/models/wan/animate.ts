@@ -1,0 +1,188 @@
+/** A Wan model as the app runs it: prompt and picture in, pixels out, with the settings that its kind was released with. */
+import { EngineError } from '../../gpu/errors.ts';
+import type { Raster } from '../../image/resize.ts';
+import type { Engine } from '../../nn/run-once.ts';
+import type { SamplerKind } from '../../sampling/sampler.ts';
+import { umt5Tokenizer } from '../../tokenizers/tokenizer.ts';
+import type { ByteSource } from '../../weights/byte-source.ts';
+import type { ModelFiles } from '../../weights/model-files.ts';
+import { openModelFolder } from '../../weights/model-folder.ts';
+import { checkWan } from './check.ts';
+import type { ComponentName, ComponentSource } from './components.ts';
+import { parseWanConfig } from './config.ts';
+import { MASK_CHANNELS } from './image-condition.ts';
+import { renameWan } from './names-dit.ts';
+import type { WanStage } from './pipeline.ts';
+import { generate } from './pipeline.ts';
+import type { WanRequest } from './pipeline-request.ts';
+import { framesPerLatent, pixelsPerLatent, readVaeConfig } from './vae-config.ts';
+
+/** An opened model: its parts, its tokenizer, and what is usual for its kind. */
+export type WanFiles = {
+  readonly parts: ComponentSource;
+  readonly tokenizer: ByteSource;
+  readonly usual: WanUsual;
+};
+
+/** What was released with a kind of model. */
+export type WanUsual = {
+  /** Whether it starts from a picture, cannot, or may. */
+  readonly picture: 'needed' | 'unknown' | 'possible';
+  /** Sides of its videos are multiples of this. */
+  readonly sideMultiple: number;
+  /** Frames are a multiple of this and one more. */
+  readonly frameMultiple: number;
+  readonly fps: number;
+  readonly frames: number;
+  readonly steps: number;
+  readonly guidance: number;
+  readonly shift: number;
+  readonly solver: SamplerKind;
+};
+
+/** What a run is asked for. */
+export type WanWishes = {
+  readonly prompt: string;
+  readonly negativePrompt?: string;
+  readonly frames: number;
+  readonly steps: number;
+  readonly seed: number;
+  readonly guidance?: number;
+  readonly shift?: number;
+  readonly solver?: SamplerKind;
+};
+
+export type WanAnimation = {
+  readonly family: 'wan';
+  readonly size: { readonly width: number; readonly height: number };
+  readonly guidance: number;
+  readonly shift: number;
+  /** Tokens of the prompt, its end counted in. */
+  readonly tokens: number;
+  readonly dispatches: number;
+  readonly submits: number;
+};
+
+/** A frame as pixels: RGBA, row-major from the top, opaque. */
+export type WanPixels = {
+  readonly index: number;
+  readonly count: number;
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8ClampedArray<ArrayBuffer>;
+};
+
+/** Folders of a released model. */
+export const WAN_PARTS: readonly ComponentName[] = [
+  ...(['transformer', 'transformer_2', 'vae', 'text_encoder', 'image_encoder'] as const),
+];
+const TOKENIZERS = ['tokenizer/tokenizer.json', 'google/umt5-xxl/tokenizer.json', 'tokenizer.json'];
+
+/** What the models were trained to be asked not to show, in the words of their release. */
+export const WAN_NEGATIVE_PROMPT =
+  '色调艳丽，过曝，静态，细节模糊不清，字幕，风格，作品，画作，画面，静止，整体发灰，最差质量，低质量，JPEG压缩残留，丑陋的，残缺的，' +
+  '多余的手指，画得不好的手部，画得不好的脸部，畸形的，毁容的，形态畸形的肢体，手指融合，静止不动的画面，杂乱的背景，三条腿，背景人很多，倒着走';
+
+/**
+ * Opens the model in `files`; reads settings and headers, no weights. `usual` takes the place of what is derived from the
+ * model's kind, for variants that look like their base. Throws `weights/folder`, `weights/missing`, `weights/config`.
+ */
+export async function openWan(files: ModelFiles, usual: Partial<WanUsual> = {}): Promise<WanFiles> {
+  const parts = await openModelFolder(files, WAN_PARTS);
+  for (const path of TOKENIZERS) {
+    const tokenizer = await files.open(path);
+    if (tokenizer) return { parts, tokenizer, usual: { ...(await usualOf(parts)), ...usual } };
+  }
+  throw new EngineError(
+    'weights/missing',
+    `model — got a folder without ${TOKENIZERS.join(', ')} — choose a complete one`,
+  );
+}
+
+async function usualOf(parts: ComponentSource): Promise<WanUsual> {
+  const vae = readVaeConfig(await parts.config('vae'));
+  const config = parseWanConfig(
+    await parts.config('transformer'),
+    await parts.weights('transformer', renameWan),
+  );
+  const { z_dim } = vae;
+  const firstFrame = config.inChannels === z_dim && z_dim === 48;
+  const beside = config.inChannels === 2 * z_dim + MASK_CHANNELS;
+  const twoExperts = parts.has('transformer_2');
+  return {
+    picture: beside ? 'needed' : firstFrame ? 'possible' : 'unknown',
+    sideMultiple: pixelsPerLatent(vae) * Math.max(config.patch.ph, config.patch.pw),
+    frameMultiple: framesPerLatent(vae),
+    ...{ fps: firstFrame ? 24 : 16, frames: firstFrame ? 121 : 81 },
+    ...{ steps: beside ? 40 : 50, guidance: twoExperts ? 3.5 : 5 },
+    ...{ shift: firstFrame || twoExperts ? 5 : 3, solver: 'unipc' },
+  };
+}
+
+export type WanRunOptions = {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (stage: 'load' | WanStage, done: number) => void;
+};
+
+/**
+ * Yields the video of a prompt and a picture, RGBA at the size of the video, frame by frame; returns what it did. Names and
+ * shapes of all weights are checked before any is read. Throws what `checkWan`, `generate` and `umt5Tokenizer` throw.
+ */
+export async function* animateWan(
+  engine: Engine,
+  { parts, tokenizer, usual }: WanFiles,
+  picture: { readonly width: number; readonly height: number; readonly data: Uint8ClampedArray },
+  wishes: WanWishes,
+  { signal, onProgress }: WanRunOptions = {},
+): AsyncGenerator<WanPixels, WanAnimation, void> {
+  onProgress?.('load', 0);
+  await checkWan(parts, engine.gpu.caps);
+  const tokens = await umt5Tokenizer(tokenizer);
+  const { negativePrompt = WAN_NEGATIVE_PROMPT, guidance = usual.guidance } = wishes;
+  const { shift = usual.shift, solver = usual.solver, frames, steps, seed } = wishes;
+  const { width, height } = picture;
+  const prompt = tokens(wishes.prompt);
+  const request: WanRequest = {
+    ...{ prompt, negativePrompt: tokens(negativePrompt), width, height, frames, steps, seed },
+    ...{ guidance, shift, solver: { kind: solver, variant: 'diffusers' } },
+    ...(usual.picture !== 'unknown' && { image: rgbOf(picture) }),
+  };
+  const before = engine.executor.stats;
+  const run = generate(engine, parts, request, {
+    ...(signal && { signal }),
+    onProgress: ({ stage, done }) => onProgress?.(stage, done),
+  });
+  for await (const { index, data } of run) {
+    yield { index, count: frames, width, height, data: rgbaOf(data) };
+  }
+  const after = engine.executor.stats;
+  return {
+    ...{ family: 'wan', size: { width, height }, guidance, shift, tokens: prompt.length },
+    dispatches: after.dispatches - before.dispatches,
+    submits: after.submits - before.submits,
+  };
+}
+
+function rgbOf({
+  width,
+  height,
+  data,
+}: {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8ClampedArray;
+}): Raster {
+  const rgb = new Float32Array(3 * width * height);
+  for (let i = 0; i < width * height; i++) {
+    for (let c = 0; c < 3; c++) rgb[3 * i + c] = (data[4 * i + c] ?? 0) / 255;
+  }
+  return { width, height, channels: 3, data: rgb };
+}
+
+function rgbaOf(rgb: Float32Array): Uint8ClampedArray<ArrayBuffer> {
+  const data = new Uint8ClampedArray((rgb.length / 3) * 4).fill(255);
+  for (let i = 0; i < rgb.length / 3; i++) {
+    for (let c = 0; c < 3; c++) data[4 * i + c] = 255 * (rgb[3 * i + c] ?? 0);
+  }
+  return data;
+}
