@@ -3,17 +3,19 @@
  * end to end, in a browser without a window. Plain JavaScript: a built page, Node and puppeteer are all it needs.
  */
 import { writeFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { benchKernels } from './bench/kernels.mjs';
 import { benchLadder } from './bench/ladder.mjs';
 import { benchModel } from './bench/model.mjs';
 import { benchOperators } from './bench/operators.mjs';
+import { writePage } from './bench/page.mjs';
 import { Session } from './bench/session.mjs';
 import { builtApp, builtBench } from './lib/build.mjs';
 import { CommandError, EXIT } from './lib/command-error.mjs';
 import { serve } from './lib/serve.mjs';
+import { root } from './lib/steps.mjs';
 
 const SECTIONS = ['operators', 'kernels', 'model'];
 
@@ -26,6 +28,7 @@ const HELP = `npm run bench -- [OPTION...]
   --size SIZE      of the ladder: full (default) or tiny, which a processor finishes
   --seconds S      time for each row of each library (default: 0.5)
   --json FILE      write all figures
+  --page FILE      make docs/performance.md and its plots from written figures; may be given several times
   --small          small operators that a processor finishes in a moment
   --browser PATH   Chrome or Chromium to use
   --software       compute on the processor even where there is a graphics card
@@ -51,6 +54,10 @@ async function bench() {
   const values = options();
   if (values.help) {
     console.log(HELP);
+    return 0;
+  }
+  if (values.page) {
+    writePage(join(root, 'docs'), values.page.map(here));
     return 0;
   }
   const seconds = Number(values.seconds ?? 0.5);
@@ -139,6 +146,7 @@ function options() {
     const { values } = parseArgs({
       options: {
         rows: string,
+        page: /** @type {const} */ ({ type: 'string', multiple: true }),
         ladder: string,
         size: string,
         only: string,
