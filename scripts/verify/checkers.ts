@@ -1,6 +1,7 @@
 /** Every kind of golden case that is known, in the order in which they are asked. */
 import type { Checker } from './case.ts';
 import { autoencoderKl } from './cases/autoencoder-kl.ts';
+import { autoencoder } from './cases/autoencoder.ts';
 import { clip } from './cases/clip.ts';
 import { ddim } from './cases/ddim.ts';
 import { dit, originalDit } from './cases/dit.ts';
@@ -22,6 +23,7 @@ export const CHECKERS: readonly Checker[] = [
   ddim,
   clipText,
   clipImage,
+  autoencoder,
   i2vgenPictures,
   dynamiCrafterPictures,
   schedulers,

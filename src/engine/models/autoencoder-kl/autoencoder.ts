@@ -77,14 +77,20 @@ export const autoencoderEncoder = (
     },
     (m, picture: Tensor, tap?: Tap) => {
       let h = m['encoder.conv_in'](picture);
+      tap?.('encoder.conv_in', h);
       m['encoder.down_blocks'].forEach((run, i) => {
         h = run(h);
         tap?.(`encoder.down_blocks.${i}`, h);
       });
       h = m['encoder.mid_block'](h, under(tap, 'encoder'));
       tap?.('encoder.mid_block', h);
-      const moments = m['encoder.conv_out'](silu(m['encoder.conv_norm_out'](h)));
-      return m.quant_conv?.(moments) ?? moments;
+      h = m['encoder.conv_norm_out'](h);
+      tap?.('encoder.conv_norm_out', h);
+      const raw = m['encoder.conv_out'](silu(h));
+      tap?.('encoder.conv_out', raw);
+      const moments = m.quant_conv?.(raw) ?? raw;
+      tap?.('quant_conv', moments);
+      return moments;
     },
   );
 };
@@ -115,15 +121,19 @@ export const autoencoderDecoder = (
       'decoder.conv_out': conv2d({ in: finest, out: config.outChannels, kernel: 3, dtype: 'f32' }),
     },
     (m, z: Tensor, tap?: Tap) => {
-      let h = m['decoder.conv_in'](m.post_quant_conv?.(z) ?? z);
+      let h = m.post_quant_conv?.(z) ?? z;
+      tap?.('post_quant_conv', h);
+      h = m['decoder.conv_in'](h);
       tap?.('decoder.conv_in', h);
-      h = m['decoder.mid_block'](h);
+      h = m['decoder.mid_block'](h, under(tap, 'decoder'));
       tap?.('decoder.mid_block', h);
       m['decoder.up_blocks'].forEach((run, i) => {
         h = run(h, under(tap, `decoder.up_blocks.${i}`));
         tap?.(`decoder.up_blocks.${i}`, h);
       });
-      return m['decoder.conv_out'](silu(m['decoder.conv_norm_out'](h)));
+      h = m['decoder.conv_norm_out'](h);
+      tap?.('decoder.conv_norm_out', h);
+      return m['decoder.conv_out'](silu(h));
     },
   );
 };

@@ -5,7 +5,6 @@
  */
 import { attention } from '../../graph/ops/attention.ts';
 import { add, silu } from '../../graph/ops/elementwise.ts';
-import { concat, slice } from '../../graph/ops/layout.ts';
 import type { Tensor } from '../../graph/graph.ts';
 import { pitchOf, rowsOf } from '../../gpu/tensor.ts';
 import { conv2d, groupNorm } from '../../nn/convolutions.ts';
@@ -49,13 +48,10 @@ const pixelAttention = (channels: number, groups: number): Module<Layer> => {
     },
     (m, x: Tensor) => {
       const h = m.group_norm(x);
-      const parts = [m.to_q(h), m.to_k(h), m.to_v(h)];
-      const frames = Array.from({ length: x.shape[0] ?? 1 }, (_, t) => {
-        const [q, k, v] = parts.map((part) => padded(slice(part, 0, t, 1)));
-        return attention(q ?? h, k ?? h, v ?? h, { heads: 1, scale: 1 / Math.sqrt(channels) });
-      });
-      const mixed = concat(frames, 0);
-      return add(m['to_out.0'](mixed.graph.part(mixed, 0, x.shape)), x);
+      const [q, k, v] = [padded(m.to_q(h)), padded(m.to_k(h)), padded(m.to_v(h))];
+      const scale = 1 / Math.sqrt(channels);
+      const seen = attention(q, k, v, { heads: 1, scale, groups: x.shape[0] ?? 1 });
+      return add(m['to_out.0'](seen.graph.part(seen, 0, x.shape)), x);
     },
   );
 };
@@ -77,6 +73,7 @@ export const midBlock = (
     (m, x: Tensor, tap?: Tap) => {
       const [before, after] = m.resnets;
       let h = before?.(x) ?? x;
+      tap?.('mid_block.resnets.0', h);
       h = m.attentions[0]?.(h) ?? h;
       tap?.('mid_block.attention', h);
       return after?.(h) ?? h;

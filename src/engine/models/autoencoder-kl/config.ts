@@ -47,6 +47,18 @@ export function parseAutoencoderConfig(config: Json): AutoencoderConfig {
   };
 }
 
+/** Returns the sizes in the `ddconfig` of the original code. Throws `weights/config`. */
+export const parseOriginalConfig = (dd: Json): AutoencoderConfig =>
+  parseAutoencoderConfig({
+    in_channels: dd['in_channels'],
+    out_channels: dd['out_ch'],
+    latent_channels: dd['z_channels'],
+    block_out_channels:
+      Array.isArray(dd['ch_mult']) &&
+      dd['ch_mult'].map((factor) => Number(factor) * Number(dd['ch'])),
+    layers_per_block: dd['num_res_blocks'],
+  });
+
 /** Pixels along one side for one latent. */
 export const pixelsPerLatent = ({ channels }: AutoencoderConfig): number =>
   2 ** (channels.length - 1);

@@ -17,9 +17,21 @@ const RULES: readonly (readonly [RegExp, string])[] = [
 
 /** Returns the renames of an autoencoder with `levels` resolutions, whose decoder the original counts from the finest. */
 export const renameAutoencoder =
-  (levels: number): Rename =>
+  (levels: number, prefix = ''): Rename =>
   (name) =>
+    prefix +
     RULES.reduce((out, [from, to]) => out.replace(from, to), name).replace(
       /\.up\.(\d+)\./,
       (_, level: string) => `.up.${levels - 1 - Number(level)}.`,
     );
+
+const OLD = new Map([
+  ['to_q', 'query'],
+  ['to_k', 'key'],
+  ['to_v', 'value'],
+  ['to_out.0', 'proj_attn'],
+]);
+
+/** Renames to what diffusers called the middle attention before 2023. */
+export const renameOldAttention: Rename = (name) =>
+  name.replace(/\.(to_[qkv]|to_out\.0)\./, (all, part: string) => `.${OLD.get(part) ?? all}.`);
