@@ -22,6 +22,7 @@ import { history } from './history.ts';
 import type { Kernel } from './kernel.ts';
 import { matmul } from './matmul.ts';
 import { matmulDirect } from './matmul-direct.ts';
+import { matvec } from './matvec.ts';
 import { matmulMatrix } from './matmul-matrix.ts';
 import { matmulPair } from './matmul-pair.ts';
 import { mend } from './mend.ts';
@@ -42,6 +43,7 @@ import { warp } from './warp.ts';
 export const kernels: readonly Kernel[] = [
   matmul,
   matmulDirect,
+  matvec,
   matmulMatrix,
   matmulPair,
   softmax,

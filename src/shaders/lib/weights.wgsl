@@ -1,8 +1,9 @@
 // weightAt: values 4 k … 4 k + 3 of a row of the weight matrix w [N, K], whatever w is stored as.
+// runAt, quadOf, scaleOf: the same in runs of up to 16 bytes, for kernels that wait for memory alone.
 //
-//   plain      f32 or f16, as they are
-//   i8         q / 128 * scale[n]            scale [N, 1] f16
-//   i4, i4x64  q / 8 * scale[n, k / group]   scale [N, ceil(K / group)] f16, group 32 or 64 values
+//   plain      f32 or f16, as they are       a run is one quad
+//   i8         q / 128 * scale[n]            scale [N, 1] f16; a run is four quads
+//   i4, i4x64  q / 8 * scale[n, k / group]   scale [N, ceil(K / group)] f16, group 32 or 64 values; eight quads
 //
 // Start a row once with weightRow(n), then read along it. Columns past K are zero up to the next multiple of four.
 // Exact    the integers as f16 or f32, then one product in the arithmetic type. Packing: engine/gpu/integers.ts.
@@ -15,7 +16,13 @@ struct WeightRow {
 }
 
 #if W_TYPE == i8
+alias Run = vec4u;
+const QUADS_PER_RUN = 4u;
+
 fn weightRow(n: u32) -> WeightRow { return WeightRow(n * ((p.K + 15u) / 16u), 4u * n); }
+fn runAt(row: WeightRow, run: u32) -> Run { return w[row.at + run]; }
+fn scaleOf(row: WeightRow, run: u32) -> f32 { return atScale(row.scales); }
+fn quadOf(run: Run, quad: u32) -> Real4 { return bytes(run[quad]); }
 
 fn weightAt(row: WeightRow, k: u32) -> Real4 {
   return bytes(w[row.at + k / 4u][k % 4u]) * Real(atScale(row.scales));
@@ -33,8 +40,13 @@ fn bytes(word: u32) -> Real4 {
 #endif
 }
 #elif W_TYPE == plain
-fn weightRow(n: u32) -> WeightRow { return WeightRow(n * ((p.K + 3u) / 4u), 0u); }
+alias Run = Real4;
+const QUADS_PER_RUN = 1u;
 
+fn weightRow(n: u32) -> WeightRow { return WeightRow(n * ((p.K + 3u) / 4u), 0u); }
+fn runAt(row: WeightRow, run: u32) -> Run { return realW(row.at + run); }
+fn scaleOf(row: WeightRow, run: u32) -> f32 { return 1.0; }
+fn quadOf(run: Run, quad: u32) -> Real4 { return run; }
 fn weightAt(row: WeightRow, k: u32) -> Real4 { return realW(row.at + k); }
 #else
 #if W_TYPE == i4x64
@@ -42,11 +54,19 @@ const QUADS_PER_SCALE = 16u;
 #else
 const QUADS_PER_SCALE = 8u;
 #endif
+alias Run = vec4u;
+const QUADS_PER_RUN = 8u;
 
 fn weightRow(n: u32) -> WeightRow {
   let groups = (p.K + 4u * QUADS_PER_SCALE - 1u) / (4u * QUADS_PER_SCALE);
   return WeightRow(n * ((p.K + 31u) / 32u), n * ((groups + 3u) & ~3u));
 }
+
+fn runAt(row: WeightRow, run: u32) -> Run { return w[row.at + run]; }
+fn scaleOf(row: WeightRow, run: u32) -> f32 {
+  return atScale(row.scales + run / (QUADS_PER_SCALE / QUADS_PER_RUN));
+}
+fn quadOf(run: Run, quad: u32) -> Real4 { return nibbles(run[quad / 2u] >> (4u * (quad & 1u))); }
 
 fn weightAt(row: WeightRow, k: u32) -> Real4 {
   let word = w[row.at + k / 8u][(k / 2u) % 4u] >> (4u * (k & 1u));

@@ -1,6 +1,7 @@
 /** Matrix product with a weight matrix, and everything that can ride on its last step. */
 import { matmul } from '../../kernels/matmul.ts';
 import { matmulDirect } from '../../kernels/matmul-direct.ts';
+import { matvec } from '../../kernels/matvec.ts';
 import type { Dtype } from '../../gpu/tensor.ts';
 import { rowsOf } from '../../gpu/tensor.ts';
 import type { Activation } from '../../kernels/activation.ts';
@@ -57,7 +58,7 @@ export const linearOp: Op<LinearInputs, LinearAttrs> = {
     return [
       {
         kernel: matmul,
-        variants: [matmulDirect],
+        variants: [matmulDirect, matvec],
         tensors,
         dims,
         values: { ACTIVATION: attrs.activation },

@@ -1,0 +1,4 @@
+import { matvec } from '../../src/engine/kernels/matvec.ts';
+import { sweepKernel } from '../helpers/kernel.ts';
+
+sweepKernel(matvec);
