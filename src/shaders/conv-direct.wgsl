@@ -21,9 +21,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
   let groups = p.taps * channels;
 #unroll i 4
   let pixel$i = first + $iu;
-  let t$i = i32(pixel$i / (p.Wo * p.Ho) * p.st) - i32(p.front);
-  let h$i = i32(pixel$i / p.Wo % p.Ho * p.sh) - i32(p.top);
-  let w$i = i32(pixel$i % p.Wo * p.sw) - i32(p.left);
+  let origin$i = originOf(pixel$i);
   var low$i = vec4f();
   var high$i = vec4f();
 #end
@@ -31,15 +29,13 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
   let row$j = min(column0 + $ju, p.Cout - 1u) * groups;
 #end
   for (var tap = 0u; tap < p.taps; tap++) {
-    let a = i32(tap / (p.kw * p.kh));
-    let b = i32(tap / p.kw % p.kh);
-    let e = i32(tap % p.kw);
+    let shift = tapOf(tap * channels).shift;
     for (var c = 0u; c < channels; c++) {
 #unroll j 8
       let b$j = loadW(row$j + tap * channels + c);
 #end
 #unroll i 4
-      let x$i = vec4f(fetch(t$i + a, h$i + b, w$i + e, c, channels));
+      let x$i = vec4f(fetch(origin$i + shift, c));
       low$i += vec4f(dot(x$i, b0), dot(x$i, b1), dot(x$i, b2), dot(x$i, b3));
       high$i += vec4f(dot(x$i, b4), dot(x$i, b5), dot(x$i, b6), dot(x$i, b7));
 #end

@@ -29,7 +29,6 @@ const TY = 256u / TX;
 const ROWS = TY * RM;
 const QUADS = TX * RN;                   // groups of four output channels
 const LOADS = STEP * ROWS / 256u;        // groups of x that one invocation fetches in one pass
-const OUTSIDE = -1000000;
 
 var<workgroup> xs: array<Real4, STEP * ROWS>;
 var<workgroup> ws: array<Real4, 4u * STEP * QUADS>;
@@ -41,28 +40,18 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
   let quad0 = tile.x * QUADS;
   let tx = lane % TX;
   let ty = lane / TX;
-  let pixels = p.To * p.Ho * p.Wo;
-  let channels = (p.Cin + 3u) / 4u;
-  let groups = p.taps * channels;
+  let groups = p.taps * ((p.Cin + 3u) / 4u);
 
-  var origin: array<vec3i, LOADS>;       // frame, row, column of tap 0 for each pixel that this invocation fetches
-  for (var i = 0u; i < LOADS; i++) {
-    let row = row0 + (lane + 256u * i) / STEP;
-    let t = row / (p.Wo * p.Ho);
-    let h = row / p.Wo % p.Ho;
-    origin[i] = vec3i(vec3u(t * p.st, h * p.sh, row % p.Wo * p.sw)) - vec3i(vec3u(p.front, p.top, p.left));
-    if (row >= pixels) { origin[i].y = OUTSIDE; }
-  }
+  var origin: array<vec3i, LOADS>;       // of each pixel that this invocation fetches
+  for (var i = 0u; i < LOADS; i++) { origin[i] = originOf(row0 + (lane + 256u * i) / STEP); }
 
   var sums: array<array<vec4f, RN>, RM>;
   for (var k0 = 0u; k0 < groups; k0 += STEP) {
     let k = k0 + lane % STEP;
-    let tap = k / channels;
-    let shift = vec3i(vec3u(tap / (p.kw * p.kh), tap / p.kw % p.kh, tap % p.kw));
+    let tap = tapOf(k);
     for (var i = 0u; i < LOADS; i++) {
-      let at = origin[i] + shift;
       var v = Real4();
-      if (k < groups) { v = fetch(at.x, at.y, at.z, k % channels, channels); }
+      if (k < groups) { v = fetch(origin[i] + tap.shift, tap.c); }
       xs[lane % STEP * ROWS + (lane + 256u * i) / STEP] = v;
     }
     if (lane < STEP * QUADS) {

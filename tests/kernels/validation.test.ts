@@ -5,7 +5,8 @@ import type { Capabilities } from '../../src/engine/gpu/device.ts';
 import { matrixDirectives, matrixTestCode } from '../../src/engine/gpu/subgroup-matrix.ts';
 import type { MatrixConfig } from '../../src/engine/gpu/subgroup-matrix.ts';
 import { caseSituation, tiersOf, tunings } from '../../src/engine/kernels/case.ts';
-import { boundTensors } from '../../src/engine/kernels/declare.ts';
+import { boundTensors, shaderCode } from '../../src/engine/kernels/declare.ts';
+import type { Variant } from '../../src/engine/kernels/declare.ts';
 import { kernels } from '../../src/engine/kernels/index.ts';
 import type { Kernel } from '../../src/engine/kernels/kernel.ts';
 import { PipelineCache } from '../../src/engine/kernels/pipelines.ts';
@@ -40,6 +41,7 @@ const FULL: Omit<Capabilities, 'software' | 'subgroupMatrix'> = {
   subgroups: true,
   subgroupSize: { min: 32, max: 32 },
   timestamps: true,
+  workgroupBytes: 48 * 1024,
   maxBindingBytes: 2 ** 31 - 4,
   maxBufferBytes: 2 ** 32 - 4,
 };
@@ -64,12 +66,22 @@ describe("Dawn's validation", () => {
   });
   afterAll(() => device.destroy());
 
+  /** The null adapter has little workgroup memory: what uses matrices is compiled, but no pipeline is made of it. */
+  const accepts = async (variant: Variant) => {
+    if (!variant.kernel.features?.includes('subgroup-matrix')) return pipelines.get(variant);
+    const code = shaderCode(variant, new Set(FEATURES));
+    const { messages } = await device.createShaderModule({ code }).getCompilationInfo();
+    expect(messages.filter(({ type }) => type === 'error').map(({ message }) => message)).toEqual(
+      [],
+    );
+  };
+
   it.each(kernels.map((kernel) => [kernel.name, kernel] as const))(
     'accepts every variant of %s',
     async (_, kernel) => {
       const made = DEVICES.flatMap((caps) => variantsOf(kernel, caps));
       expect(made.length).toBeGreaterThan(0);
-      await Promise.all(made.map((variant) => pipelines.get(variant)));
+      await Promise.all(made.map((variant) => accepts(variant)));
     },
   );
 

@@ -150,6 +150,14 @@ describe('preprocess writes out #unroll', () => {
     );
   });
 
+  it('takes constants of the code and quotients as counts', () => {
+    const code = 'const ROWS = 12u;\n#unroll i ROWS / N * 1\nput($i);\n#end\n';
+    expect(preprocess(source(['N'], code), { N: 4 })).toContain('put(0);\nput(1);\nput(2);\n');
+    expect(() => preprocess(source(['N'], code), { N: 5 })).toThrow(
+      expect.objectContaining({ code: 'shader/unroll' }),
+    );
+  });
+
   it.each(['#unroll i\n#end\n', '#unroll i 2\nx;\n', 'x;\n#end\n', '#unroll i WORD\n#end\n'])(
     'refuses %j',
     (code) => {

@@ -11,6 +11,7 @@ const CAPS: Capabilities = {
   subgroupSize: { min: 32, max: 32 },
   subgroupMatrix: [{ component: 'f16', result: 'f32', M: 16, N: 16, K: 16 }],
   timestamps: true,
+  workgroupBytes: 16384,
   maxBindingBytes: 2 ** 31,
   maxBufferBytes: 2 ** 31,
 };

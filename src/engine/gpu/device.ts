@@ -17,6 +17,8 @@ export type Capabilities = {
   /** Kinds of matrix product that subgroups make; each gave the right numbers when the device was opened. */
   readonly subgroupMatrix: readonly MatrixConfig[];
   readonly timestamps: boolean;
+  /** Workgroup memory that one shader may declare. */
+  readonly workgroupBytes: number;
   readonly maxBindingBytes: number;
   readonly maxBufferBytes: number;
 };
@@ -130,6 +132,7 @@ async function capabilities(
     subgroupSize: subgroups ? { min, max } : { min: 1, max: 1 },
     subgroupMatrix: subgroups ? await workingMatrices(device, info, f16) : [],
     timestamps: device.features.has('timestamp-query'),
+    workgroupBytes: limits.maxComputeWorkgroupStorageSize,
     maxBindingBytes: limits.maxStorageBufferBindingSize,
     maxBufferBytes: limits.maxBufferSize,
   };

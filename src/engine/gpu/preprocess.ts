@@ -32,11 +32,23 @@ const CONDITION = /^\s*#(if|elif|else|endif)\b(.*)$/;
  */
 export function preprocess(source: WgslSource, values: ParamValues): string {
   const constants = declareParams(source, values);
-  const live = unroll(liveLines(source, values), values, source.name);
+  const lines = liveLines(source, values);
+  const live = unroll(lines, { ...literalConstants(lines), ...values }, source.name);
   const directives = live.filter((line) => DIRECTIVE.test(line));
   const code = live.filter((line) => !DIRECTIVE.test(line));
   return [...new Set(directives), ...constants, ...code, ''].join('\n');
 }
+
+/** Constants that the code sets to a whole number, for the counts of `#unroll`. */
+const literalConstants = (lines: readonly string[]): ParamValues =>
+  Object.fromEntries(
+    lines.flatMap((line) =>
+      [...line.matchAll(/\bconst (\w+) = (\d+)u?;/g)].map(([, name = '', value]) => [
+        name,
+        Number(value),
+      ]),
+    ),
+  );
 
 function declareParams(source: WgslSource, values: ParamValues): string[] {
   const declared = new Map(source.params.map((param) => splitParam(param)));

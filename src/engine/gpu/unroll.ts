@@ -5,12 +5,12 @@
 import type { ParamValue } from './condition.ts';
 import { EngineError } from './errors.ts';
 
-const UNROLL = /^\s*#unroll\s+([a-z])\s+([\w\s*]+)$/;
+const UNROLL = /^\s*#unroll\s+([a-z])\s+([\w\s*/]+)$/;
 const END = /^\s*#end\s*$/;
 
 /**
- * Returns `lines` with every `#unroll` written out, inner ones after outer ones. The count is a product of whole
- * numbers and number parameters. Throws `shader/unroll` for a bad count or unbalanced lines.
+ * Returns `lines` with every `#unroll` written out, inner ones after outer ones. The count is made of whole numbers,
+ * number parameters and constants by * and /. Throws `shader/unroll` for a bad count or unbalanced lines.
  */
 export function unroll(
   lines: readonly string[],
@@ -54,9 +54,10 @@ function endOf(lines: readonly string[], start: number, name: string): number {
 }
 
 function countOf(text: string, values: Readonly<Record<string, ParamValue>>, name: string): number {
-  const count = text.split('*').reduce((product, factor) => {
-    const word = factor.trim();
-    return product * Number(/^\d+$/.test(word) ? word : values[word]);
+  const factors = [...`*${text}`.matchAll(/([*/])\s*(\w+)/g)];
+  const count = factors.reduce((product, [, sign, word = '']) => {
+    const factor = Number(/^\d+$/.test(word) ? word : values[word]);
+    return sign === '/' ? product / factor : product * factor;
   }, 1);
   if (!Number.isSafeInteger(count) || count < 0) throw failure(name, `the count "${text.trim()}"`);
   return count;

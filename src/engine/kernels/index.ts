@@ -2,6 +2,7 @@
 import { advance } from './advance.ts';
 import { attention } from './attention.ts';
 import { attentionDirect } from './attention-direct.ts';
+import { attentionMatrix } from './attention-matrix.ts';
 import { avgDown } from './avg-down.ts';
 import { blendKeys } from './blend-keys.ts';
 import { concat } from './concat.ts';
@@ -20,6 +21,7 @@ import { groupNorm } from './group-norm.ts';
 import { guide } from './guide.ts';
 import { history } from './history.ts';
 import type { Kernel } from './kernel.ts';
+import { limitNorm } from './limit-norm.ts';
 import { matmul } from './matmul.ts';
 import { matmulDirect } from './matmul-direct.ts';
 import { matvec } from './matvec.ts';
@@ -33,7 +35,9 @@ import { quantiseRows } from './quantise-rows.ts';
 import { rearrange } from './rearrange.ts';
 import { resample } from './resample.ts';
 import { ringRead } from './ring-read.ts';
+import { ringReadInt8 } from './ring-read-int8.ts';
 import { ringWrite } from './ring-write.ts';
+import { ringWriteInt8 } from './ring-write-int8.ts';
 import { schedulerStep } from './scheduler-step.ts';
 import { softmax } from './softmax.ts';
 import { tableRow } from './table-row.ts';
@@ -49,10 +53,13 @@ export const kernels: readonly Kernel[] = [
   softmax,
   attention,
   attentionDirect,
+  attentionMatrix,
   groupAttention,
   frameAttention,
   ringWrite,
   ringRead,
+  ringWriteInt8,
+  ringReadInt8,
   conv,
   convDirect,
   convMatrix,
@@ -75,6 +82,7 @@ export const kernels: readonly Kernel[] = [
   tableRow,
   schedulerStep,
   guide,
+  limitNorm,
   ddimStep,
   advance,
   blendKeys,

@@ -1,20 +1,64 @@
-// fetch and put: where a convolution reads its input, and its last step on the way out. Used by conv and conv-direct.
+// Where a convolution reads its input, and its last step on the way out. Used by every kernel of the family.
+//
+// A place is (frame, row, column) of the input, doubled along rows and columns where doubled = 1; k counts groups of
+// four along (tap, input channel).
 #include "lib/activation.wgsl"
 #include "lib/lanes.wgsl"
 #param HAS_HIST
 #param HAS_BIAS
 #param HAS_RESIDUAL
 
-// Group c of input channels at frame t, row h, column w of the (doubled) input; zero outside.
-fn fetch(t: i32, h: i32, w: i32, c: u32, channels: u32) -> Real4 {
-  let inside = u32(h) < p.H << p.doubled && u32(w) < p.W << p.doubled;
-  let at = (u32(h) >> p.doubled) * p.W + (u32(w) >> p.doubled);
-  if (!inside) { return Real4(); }
-  if (u32(t) < p.T) { return realX((u32(t) * p.H * p.W + at) * channels + c); }
+const OUTSIDE = -1000000;
+
+struct Tap {
+  shift: vec3i, // from the place of tap 0
+  c: u32,       // group of input channels
+}
+
+// The place that tap 0 reads for a pixel of y; pixels are numbered along columns, rows, then frames.
+fn originOf(pixel: u32) -> vec3i {
+  if (pixel >= p.To * p.Ho * p.Wo) { return vec3i(OUTSIDE); }
+  let strided = vec3u(pixel / (p.Wo * p.Ho) * p.st, pixel / p.Wo % p.Ho * p.sh, pixel % p.Wo * p.sw);
+  return vec3i(strided) - vec3i(vec3u(p.front, p.top, p.left));
+}
+
+fn tapOf(k: u32) -> Tap {
+  let channels = (p.Cin + 3u) / 4u;
+  let tap = k / channels;
+  return Tap(vec3i(vec3u(tap / (p.kw * p.kh), tap / p.kw % p.kh, tap % p.kw)), k % channels);
+}
+
+// Whether a place holds values; all others are zero.
+fn holds(place: vec3i) -> bool {
 #if HAS_HIST
-  if (t < 0) { return realHist((u32(t + i32(p.front)) * p.H * p.W + at) * channels + c); }
+  let frame = place.x >= -i32(p.front) && place.x < i32(p.T);
+#else
+  let frame = u32(place.x) < p.T;
 #endif
-  return Real4();
+  return frame && u32(place.y) < p.H << p.doubled && u32(place.z) < p.W << p.doubled;
+}
+
+// Group c of input channels at a place that holds values; some other group for any other place.
+fn valuesAt(place: vec3i, c: u32) -> Real4 {
+  let row = u32(max(place.y, 0)) >> p.doubled;
+  let column = u32(max(place.z, 0)) >> p.doubled;
+  let inFrame = min(row, p.H - 1u) * p.W + min(column, p.W - 1u);
+  let channels = (p.Cin + 3u) / 4u;
+#if HAS_HIST
+  let frame = place.x + select(0, i32(p.front), place.x < 0);
+#else
+  let frame = place.x;
+#endif
+  let at = (min(u32(max(frame, 0)), max(p.T, p.front) - 1u) * p.H * p.W + inFrame) * channels + c;
+#if HAS_HIST
+  if (place.x < 0) { return realHist(at); }
+#endif
+  return realX(at);
+}
+
+fn fetch(place: vec3i, c: u32) -> Real4 {
+  if (!holds(place)) { return Real4(); }
+  return valuesAt(place, c);
 }
 
 // Writes four output channels of one pixel; places outside of y are passed over.

@@ -3,6 +3,7 @@ import { EngineError } from '../../gpu/errors.ts';
 import { rowsOf } from '../../gpu/tensor.ts';
 import { attention as attentionKernel } from '../../kernels/attention.ts';
 import { attentionDirect } from '../../kernels/attention-direct.ts';
+import { attentionMatrix } from '../../kernels/attention-matrix.ts';
 import type { Pairing } from '../../kernels/qk-norm-rope.ts';
 import { qkNormRope } from '../../kernels/qk-norm-rope.ts';
 import type { Inputs, Node, Op, Tensor } from '../graph.ts';
@@ -52,7 +53,7 @@ export const attentionOp: Op<AttentionInputs, AttentionAttrs> = {
       Lk: rowsOf(k.shape) / attrs.groups,
       D: (q.shape.at(-1) ?? 0) / attrs.heads,
     };
-    const variants = [attentionDirect];
+    const variants = [attentionDirect, attentionMatrix];
     return [{ kernel: attentionKernel, variants, tensors: { ...inputs, y: outputs[0] }, dims }];
   },
 };

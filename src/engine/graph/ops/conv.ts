@@ -4,6 +4,7 @@ import type { Activation } from '../../kernels/activation.ts';
 import type { ConvSizes } from '../../kernels/conv.ts';
 import { conv as convKernel, convDims } from '../../kernels/conv.ts';
 import { convDirect } from '../../kernels/conv-direct.ts';
+import { convMatrix } from '../../kernels/conv-matrix.ts';
 import { history as historyKernel } from '../../kernels/history.ts';
 import type { Dims } from '../../kernels/kernel.ts';
 import type { Inputs, Node, Op, Tensor } from '../graph.ts';
@@ -29,7 +30,7 @@ export const convOp: Op<ConvInputs, ConvAttrs> = {
     return [
       {
         kernel: convKernel,
-        variants: [convDirect],
+        variants: [convDirect, convMatrix],
         tensors,
         dims: attrs.dims,
         values: { ACTIVATION: attrs.activation },
