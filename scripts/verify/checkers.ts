@@ -10,6 +10,7 @@ import { flowMatch, transport } from './cases/flow-match.ts';
 import { motion } from './cases/motion.ts';
 import { clipImage, clipText } from './cases/openclip.ts';
 import { dynamiCrafterPictures, i2vgenPictures } from './cases/pictures.ts';
+import { luminaTransformer, newbieTransformer } from './cases/nextdit.ts';
 import { pipelines } from './cases/pipelines.ts';
 import { s2v } from './cases/s2v.ts';
 import { schedulers } from './cases/schedulers.ts';
@@ -35,6 +36,8 @@ export const CHECKERS: readonly Checker[] = [
   autoencoderKl,
   gemma,
   jina,
+  newbieTransformer,
+  luminaTransformer,
   dit,
   originalDit,
   umt5,

@@ -22,6 +22,7 @@ import { guide } from './guide.ts';
 import { history } from './history.ts';
 import type { Kernel } from './kernel.ts';
 import { limitNorm } from './limit-norm.ts';
+import { limitNorm } from './limit-norm.ts';
 import { matmul } from './matmul.ts';
 import { matmulDirect } from './matmul-direct.ts';
 import { matvec } from './matvec.ts';
@@ -82,6 +83,7 @@ export const kernels: readonly Kernel[] = [
   tableRow,
   schedulerStep,
   guide,
+  limitNorm,
   limitNorm,
   ddimStep,
   advance,

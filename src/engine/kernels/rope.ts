@@ -73,20 +73,27 @@ export function timestepSinusoid(t: number, width: number): Float32Array {
 }
 
 /**
- * Returns cos and sin for heads whose pairs turn by position · rate: [positions, pairs], zeros from `rates` on up to
- * `width` values a row.
+ * Returns cos and sin of every pair for tokens at `positions`, which have a place on each axis: [positions, width]. The
+ * pairs of each axis turn by place · rate, one axis after another; what is left of a row is zero.
  */
-export function ropeTableOf(
-  positions: ArrayLike<number>,
-  rates: readonly number[],
+export function axisRopeTable(
+  positions: readonly (readonly number[])[],
+  rates: readonly (readonly number[])[],
   width: number,
 ): Float32Array<ArrayBuffer> {
   const table = new Float32Array(positions.length * width);
-  for (let i = 0; i < positions.length; i++) {
-    rates.forEach((rate, j) => {
-      table[i * width + 2 * j] = Math.cos((positions[i] ?? 0) * rate);
-      table[i * width + 2 * j + 1] = Math.sin((positions[i] ?? 0) * rate);
+  positions.forEach((places, token) => {
+    let at = token * width;
+    rates.forEach((own, axis) => {
+      for (const rate of own) {
+        table[at++] = Math.cos((places[axis] ?? 0) * rate);
+        table[at++] = Math.sin((places[axis] ?? 0) * rate);
+      }
     });
-  }
+  });
   return table;
 }
+
+/** Returns the rates theta^(−2j / width) of the width / 2 pairs of an axis. */
+export const ropeRates = (width: number, theta: number): number[] =>
+  Array.from({ length: width / 2 }, (_, j) => theta ** ((-2 * j) / width));

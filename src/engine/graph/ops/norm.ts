@@ -67,7 +67,7 @@ export function normalise(
 }
 
 /**
- * Returns normalised(x) * (1 + modulation[scalePart]) + modulation[shiftPart].
+ * Returns normalised(x) * weight * (1 + modulation[scalePart]) + modulation[shiftPart].
  * modulation is [groups, parts, C]; row r of x takes group min(floor(r / rowsPerGroup), groups - 1).
  */
 export function modulatedNorm(
@@ -76,6 +76,7 @@ export function modulatedNorm(
   options: {
     eps: number;
     kind?: NormKind;
+    weight?: Tensor | undefined;
     shiftPart: number;
     scalePart: number;
     rowsPerGroup: number;
@@ -97,5 +98,6 @@ export function modulatedNorm(
     scalePart,
     rowsPerGroup,
   };
-  return x.graph.add(normOp, { x, weight: undefined, bias: undefined, modulation }, attrs, x.shape);
+  const { weight } = options;
+  return x.graph.add(normOp, { x, weight, bias: undefined, modulation }, attrs, x.shape);
 }

@@ -7,7 +7,7 @@ import { attention, rope } from '../../graph/ops/attention.ts';
 import { cappedAttention } from '../../graph/ops/capped-attention.ts';
 import { add, geluTanh, mul } from '../../graph/ops/elementwise.ts';
 import { reshape } from '../../graph/ops/layout.ts';
-import { ropeTableOf } from '../../kernels/rope.ts';
+import { axisRopeTable, ropeRates } from '../../kernels/rope.ts';
 import type { Layer } from '../../nn/layers.ts';
 import { linear, rmsNorm } from '../../nn/layers.ts';
 import type { Module, Scope } from '../../nn/module.ts';
@@ -164,12 +164,9 @@ export const gemmaEncoder =
 function makeSight({ graph }: Scope, config: GemmaConfig, layer: GemmaLayer, n: number): Sight {
   const { headDim } = config;
   const { theta, stretch, window } = layer;
-  const rates = Array.from(
-    { length: headDim / 2 },
-    (_, j) => theta ** ((-2 * j) / headDim) / stretch,
-  );
+  const rates = ropeRates(headDim, theta).map((rate) => rate / stretch);
   const { padded } = headLayout(headDim, 'half');
-  const positions = Array.from({ length: n }, (_, i) => i);
-  const values = ropeTableOf(positions, rates, padded);
+  const positions = Array.from({ length: n }, (_, i) => [i]);
+  const values = axisRopeTable(positions, [rates], padded);
   return { table: graph.constant('angles', values, [n, padded]), mask: causalMask(n, window) };
 }

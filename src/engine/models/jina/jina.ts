@@ -5,7 +5,7 @@
 import type { Tensor } from '../../graph/graph.ts';
 import { attention, rope } from '../../graph/ops/attention.ts';
 import { add, geluErf } from '../../graph/ops/elementwise.ts';
-import { ropeTableOf } from '../../kernels/rope.ts';
+import { axisRopeTable, ropeRates } from '../../kernels/rope.ts';
 import { layerNorm, linear } from '../../nn/layers.ts';
 import type { Module } from '../../nn/module.ts';
 import { block, list } from '../../nn/module.ts';
@@ -48,12 +48,12 @@ export const jinaEncoder =
     const { width, headDim, theta, eps, layers } = config;
     const first = layerNorm({ channels: width, eps, affine: true })(scope.child('emb_ln'));
     const blocks = list(layers, () => encoderLayer(config))(scope.child('encoder.layers'));
-    const rates = Array.from({ length: headDim / 2 }, (_, j) => theta ** ((-2 * j) / headDim));
+    const rates = ropeRates(headDim, theta);
     const { padded } = headLayout(headDim, 'half');
     return (embeddings, probe) => {
       const n = embeddings.length / width;
-      const positions = Array.from({ length: n }, (_, i) => i);
-      const angles = ropeTableOf(positions, rates, padded);
+      const positions = Array.from({ length: n }, (_, i) => [i]);
+      const angles = axisRopeTable(positions, [rates], padded);
       const table = graph.constant('angles', angles, [n, padded]);
       let x = first(graph.constant('embeddings', embeddings, [n, width]));
       probe?.('hidden_states.0', x);
