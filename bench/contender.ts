@@ -58,7 +58,7 @@ export async function readElements(
 const PLACES = 40;
 
 /** Largest allowed error of a value, as a share of the root mean square of all that are looked at. */
-const ALLOWED = { f32: 1e-3, f16: 5e-2 } as const;
+export const ALLOWED = { f32: 1e-3, f16: 5e-2 } as const;
 
 /** The formula's values at some places of an operator's result. */
 export type Reference = {
@@ -90,11 +90,11 @@ export async function referenceFor(
 export function checkResult(
   got: readonly number[],
   { values, places }: Reference,
-  type: ElementType,
+  allowed: number,
 ): number {
   const rms = Math.sqrt(values.reduce((sum, v) => sum + v * v, 0) / values.length);
   const errors = values.map((want, i) => Math.abs((got[i] ?? NaN) - want) / rms);
-  const worst = errors.findIndex((e) => !(e <= ALLOWED[type]));
+  const worst = errors.findIndex((e) => !(e <= allowed));
   if (worst >= 0) {
     throw new Error(
       `wrong: at [${places[worst]?.join(', ')}] got ${got[worst]}, want ${values[worst]}`,

@@ -1,6 +1,7 @@
 /** One row of the table of operators: every contender prepared, checked by numbers, then raced. */
+import { groupOf, integersPer16 } from '../src/engine/gpu/integers.ts';
 import type { Contender, ElementType, Reference } from './contender.ts';
-import { checkResult, referenceFor } from './contender.ts';
+import { ALLOWED, checkResult, referenceFor } from './contender.ts';
 import { operandBytes } from './operands.ts';
 import type { Operator } from './operators/operator.ts';
 import type { Runner } from './ours.ts';
@@ -47,7 +48,7 @@ export async function measureOperator(
   const types = first.gpu.caps.f16 ? TYPES : TYPES.slice(0, 1); // no peer stores f16 without computing in it
   const entries: Entry[] = [
     ...runners.flatMap((runner) =>
-      runner.types.map((type) => ({
+      typesOf(runner, operator).map((type) => ({
         ...{ library: runner.library, type, ours: true },
         prepare: () => prepareOurs(runner, operator, type),
       })),
@@ -71,7 +72,11 @@ export async function measureOperator(
       contender = await within(PREPARE_MS, prepare());
       await within(PREPARE_MS, contender.run(1));
       reference ??= await referenceFor(operator, contender.read);
-      const error = checkResult(await contender.read(reference.places), reference, type);
+      const error = checkResult(
+        await contender.read(reference.places),
+        reference,
+        operator.allowed ?? ALLOWED[type],
+      );
       ready.push({ contender, error, at });
       if (contender.kernels) results[at] = { library, type, ours, kernels: contender.kernels };
     } catch (cause) {
@@ -95,6 +100,10 @@ export async function measureOperator(
   return results;
 }
 
+/** Small integers stand beside f16 alone. */
+const typesOf = ({ types }: Runner, { quantise }: Operator): readonly ElementType[] =>
+  types.filter((type) => !quantise || type === 'f16');
+
 /** A library that takes longer to compile and run an operator once is given up. */
 const PREPARE_MS = 20_000;
 
@@ -111,17 +120,23 @@ async function within<T>(ms: number, work: Promise<T>): Promise<T> {
 }
 
 function speed(
-  { flops, operands, result }: Operator,
-  contender: Contender,
+  operator: Operator,
+  { type, flops = NaN }: Contender,
   { ms }: Timed,
 ): { tflops: number; gigabytes: number } {
-  const shapes = [...Object.values(operands).map(({ shape }) => shape), result];
-  const values = shapes.reduce((sum, shape) => sum + shape.reduce((a, b) => a * b, 1), 0);
-  return {
-    tflops: (flops ?? contender.flops ?? NaN) / ms / 1e9,
-    gigabytes: (values * (contender.type === 'f16' ? 2 : 4)) / ms / 1e6,
-  };
+  const plain = type === 'f16' ? 2 : 4;
+  const size = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
+  const bytes = Object.values(operator.operands).reduce(
+    (sum, { shape, weight }) =>
+      sum + size(shape) * (weight ? bytesOfWeight(operator, plain) : plain),
+    size(operator.result) * plain,
+  );
+  return { tflops: (operator.flops ?? flops) / ms / 1e9, gigabytes: bytes / ms / 1e6 };
 }
+
+/** Bytes of one value of a weight, its share of a scale counted in. */
+const bytesOfWeight = ({ quantise }: Operator, plain: number): number =>
+  quantise ? 16 / integersPer16(quantise) + 2 / groupOf(quantise) : plain;
 
 /** Returns the first lines of an error, whatever was thrown. */
 export const textOf = (cause: unknown): string =>

@@ -30,7 +30,7 @@ export async function prepareOurs(
   type: ElementType,
 ): Promise<Contender> {
   const { device } = gpu;
-  const graph = new Graph({ precision: type });
+  const graph = new Graph({ precision: type, quantise: () => operator.quantise });
   const filler = new Filler(device);
   const weights = new RandomWeights(gpu, pipelines);
   const owned: DeviceTensor[] = [];
@@ -45,7 +45,9 @@ export async function prepareOurs(
   for (const [name, { shape: logical, weight }] of Object.entries(operator.operands)) {
     const shape = operator.shapes?.[name] ?? logical;
     const dtype = operator.exact?.includes(name) ? 'f32' : type;
-    inputs[name] = weight ? graph.weight(name, shape) : graph.external(held(name, shape, dtype));
+    inputs[name] = weight
+      ? graph.weight(name, shape, { quantisable: operator.quantise !== undefined })
+      : graph.external(held(name, shape, dtype));
   }
   const hold = (name: string, shape: readonly number[]): Tensor =>
     graph.external(held(name, shape, type));

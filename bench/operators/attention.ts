@@ -1,4 +1,4 @@
-/** Attention: q [Lq, heads, D] on k and v [Lk, heads, D]. */
+/** Attention: q [groups · Lq, heads, D] on k and v [groups · Lk, heads, D], each group by itself. */
 import { attention } from '../../src/engine/graph/ops/attention.ts';
 import type { Fill } from '../fill.ts';
 import { valueAt } from '../fill.ts';
@@ -12,36 +12,64 @@ const V: Fill = { seed: 5, scale: 1 };
 /** Beyond this many scores a library that keeps them all needs more memory than a buffer holds. */
 const MOST_SCORES = 2 ** 28;
 
-export function attentionOperator(
+export const attentionOperator = (
   Lq: number,
   Lk: number,
   heads: number,
   D: number,
-): Operator<'q' | 'k' | 'v'> {
-  const [query, key] = [
-    [Lq, heads, D],
-    [Lk, heads, D],
-  ];
-  const layouts = { q: asIs(query), k: asIs(key), v: asIs(key), y: asIs(query) };
-  const flat = (shape: readonly number[]) => asIs(shape, [1, shape[0] ?? 1, heads * D]);
-  const scores = Lq * Lk * heads;
+): Operator<Names> =>
+  groupedAttention(`attention ${Lq}${Lq === Lk ? '' : `→${Lk}`} tokens ${heads}×${D}`, {
+    groups: 1,
+    Lq,
+    Lk,
+    heads,
+    D,
+  });
+
+/** Every place of a picture attends to itself in the other frames. */
+export const temporalOperator = (
+  frames: number,
+  places: number,
+  heads: number,
+  D: number,
+): Operator<Names> =>
+  groupedAttention(`temporal attention ${frames} tokens, batch ${places * heads} of ${D}`, {
+    ...{ groups: places, Lq: frames, Lk: frames, heads, D },
+  });
+
+type Names = 'q' | 'k' | 'v';
+
+type Sizes = Readonly<Record<'groups' | 'Lq' | 'Lk' | 'heads' | 'D', number>>;
+
+function groupedAttention(name: string, { groups, Lq, Lk, heads, D }: Sizes): Operator<Names> {
+  const query = [groups * Lq, heads, D];
+  const key = [groups * Lk, heads, D];
+  const batches = (rows: number, tail: readonly number[]) =>
+    asIs([groups * rows, heads, D], [groups, rows, ...tail]);
+  const flat = { q: batches(Lq, [heads * D]), k: batches(Lk, [heads * D]) };
+  const split = { q: batches(Lq, [heads, D]), k: batches(Lk, [heads, D]) };
   return {
-    name: `attention ${Lq}${Lq === Lk ? '' : `→${Lk}`} tokens ${heads}×${D}`,
+    name,
     operands: {
       q: { shape: query, fill: Q },
       k: { shape: key, fill: K },
       v: { shape: key, fill: V },
     },
     result: query,
-    flops: 4 * Lq * Lk * heads * D,
-    shapes: { q: [Lq, heads * D], k: [Lk, heads * D], v: [Lk, heads * D] },
-    build: (_, { q, k, v }) => attention(q, k, v, { heads }),
+    flops: 4 * groups * Lq * Lk * heads * D,
+    shapes: {
+      q: [groups * Lq, heads * D],
+      k: [groups * Lk, heads * D],
+      v: [groups * Lk, heads * D],
+    },
+    build: (_, { q, k, v }) => attention(q, k, v, { heads, groups }),
     expected([row = 0, head = 0, column = 0]) {
       const at = (token: number): number => (token * heads + head) * D;
+      const first = Math.floor(row / Lq) * Lk;
       const query = Float64Array.from({ length: D }, (_, d) => valueAt(Q, at(row) + d));
       const scores = Float64Array.from({ length: Lk }, (_, token) => {
         let score = 0;
-        for (let d = 0; d < D; d++) score += (query[d] ?? 0) * valueAt(K, at(token) + d);
+        for (let d = 0; d < D; d++) score += (query[d] ?? 0) * valueAt(K, at(first + token) + d);
         return score / Math.sqrt(D);
       });
       const most = scores.reduce((a, b) => Math.max(a, b), -Infinity);
@@ -49,12 +77,12 @@ export function attentionOperator(
       scores.forEach((score, token) => {
         const share = Math.exp(score - most);
         weight += share;
-        sum += share * valueAt(V, at(token) + column);
+        sum += share * valueAt(V, at(first + token) + column);
       });
       return sum / weight;
     },
     onnx: {
-      layouts: { q: flat(query), k: flat(key), v: flat(key), y: flat(query) },
+      layouts: { ...flat, v: flat.k, y: flat.q },
       nodes: [
         {
           op: 'MultiHeadAttention',
@@ -65,9 +93,9 @@ export function attentionOperator(
         },
       ],
     },
-    ...(scores <= MOST_SCORES && {
+    ...(groups * Lq * Lk * heads <= MOST_SCORES && {
       jax: {
-        layouts,
+        layouts: { ...split, v: split.k, y: split.q },
         run: (jax, { q, k, v }) => jax.nn.dotProductAttention(q, k, v),
       },
     }),

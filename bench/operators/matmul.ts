@@ -8,6 +8,18 @@ import { asIs, permuted } from './operator.ts';
 const X: Fill = { seed: 1, scale: 1 };
 const W: Fill = { seed: 2, scale: 1 };
 
+/** The same with the weights stored as small integers. */
+export function quantisedMatmul(
+  M: number,
+  N: number,
+  K: number,
+  type: 'i8' | 'i4',
+): Operator<'x' | 'w'> {
+  const { onnx: _onnx, tfjs: _tfjs, jax: _jax, ...own } = matmulOperator(M, N, K);
+  const name = `${type === 'i8' ? 'int8' : 'int4'} ${own.name}`;
+  return { ...own, name, quantise: type, allowed: type === 'i8' ? 0.05 : 0.5 };
+}
+
 export function matmulOperator(M: number, N: number, K: number): Operator<'x' | 'w'> {
   const layouts = {
     x: asIs([M, K]),

@@ -1,4 +1,6 @@
-/** Normalisation of rows: x [rows, C]. */
+/** What memory bounds: normalisation of rows [rows, C] and of groups of channels, sums. */
+import { add } from '../../src/engine/graph/ops/elementwise.ts';
+import { groupNorm } from '../../src/engine/graph/ops/group-norm.ts';
 import { normalise } from '../../src/engine/graph/ops/norm.ts';
 import type { Fill } from '../fill.ts';
 import { valueAt } from '../fill.ts';
@@ -85,5 +87,54 @@ export function rmsNormOperator(rows: number, C: number): Operator<'x' | 'w'> {
         },
       ],
     },
+  };
+}
+
+/** x [T, H, W, C], groups of neighbouring channels over the pixels of a frame. */
+export function groupNormOperator(
+  [T, H, W, C]: readonly [number, number, number, number],
+  groups: number,
+): Operator<'x' | 'w' | 'b'> {
+  const shape = [T, H, W, C];
+  const own = C / groups;
+  return {
+    name: `group-norm ${shape.join('×')}, ${groups} groups`,
+    operands: {
+      x: { shape, fill: X },
+      w: { shape: [C], fill: SCALE, weight: true },
+      b: { shape: [C], fill: BIAS, weight: true },
+    },
+    result: shape,
+    flops: FLOPS * T * H * W * C,
+    memoryBound: true,
+    build: (_, { x, w, b }) => groupNorm(x, { groups, eps: EPS }, w, b),
+    expected([t = 0, row = 0, column = 0, channel = 0]) {
+      const first = channel - (channel % own);
+      const values = Float64Array.from({ length: H * W * own }, (_, i) =>
+        valueAt(X, (t * H * W + Math.floor(i / own)) * C + first + (i % own)),
+      );
+      const mean = values.reduce((a, b) => a + b, 0) / values.length;
+      const variance = values.reduce((a, b) => a + (b - mean) ** 2, 0) / values.length;
+      const value = valueAt(X, ((t * H + row) * W + column) * C + channel);
+      const normal = (value - mean) / Math.sqrt(variance + EPS);
+      return normal * valueAt(SCALE, channel) + valueAt(BIAS, channel);
+    },
+  };
+}
+
+export function sumOperator(rows: number, C: number): Operator<'a' | 'b'> {
+  const layouts = { a: asIs([rows, C]), b: asIs([rows, C]), y: asIs([rows, C]) };
+  return {
+    name: `sum ${rows}×${C}`,
+    operands: { a: { shape: [rows, C], fill: X }, b: { shape: [rows, C], fill: BIAS } },
+    result: [rows, C],
+    flops: rows * C,
+    memoryBound: true,
+    build: (_, { a, b }) => add(a, b),
+    expected: ([row = 0, column = 0]) =>
+      valueAt(X, row * C + column) + valueAt(BIAS, row * C + column),
+    onnx: { layouts, nodes: [{ op: 'Add', inputs: ['a', 'b'], outputs: ['y'] }] },
+    tfjs: { layouts, run: (tf, { a, b }) => tf.add(a, b) },
+    jax: { layouts, run: (jax, { a, b }) => jax.numpy.add(a, b) },
   };
 }

@@ -5,6 +5,7 @@
  */
 import type * as Jax from '@jax-js/jax';
 import type * as Tf from '@tensorflow/tfjs-core';
+import type { IntegerType } from '../../src/engine/gpu/integers.ts';
 import type { Shape } from '../../src/engine/gpu/tensor.ts';
 import type { Graph, Tensor } from '../../src/engine/graph/graph.ts';
 import type { Fill } from '../fill.ts';
@@ -39,6 +40,10 @@ export type Operator<N extends string = string> = {
   readonly memoryBound?: boolean;
   /** What the engine sees its operands as, where it is not the logical shape. */
   readonly shapes?: Partial<Operands<Shape, N>>;
+  /** The engine's storage of weights, where it is not that of the row's type: its row then stands for that type. */
+  readonly quantise?: IntegerType;
+  /** Largest error as a share of the root mean square; default by type. */
+  readonly allowed?: number;
   /** Operands that the engine is given in f32 at any precision. */
   readonly exact?: readonly N[];
   /** `hold` gives memory that outlives a run, e.g. of a stream. */

@@ -15,7 +15,10 @@ const TEXT = 190;
 const BAR = 14;
 const GAP = 10;
 const HEAD = 56;
-const COLOURS = ['#2457a7', '#6aa2e8', '#d07a1f', '#7a7f87', '#b6bac0', '#3f8f5b'];
+const COLOURS = [
+  ...['#2457a7', '#6aa2e8', '#0f2d5c', '#d07a1f', '#edb36f'],
+  ...['#7a7f87', '#3f8f5b', '#8fc7a3', '#b6bac0'],
+];
 
 const escaped = (/** @type {string} */ text) =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
