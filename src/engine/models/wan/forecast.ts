@@ -6,7 +6,9 @@
 import type { Capabilities } from '../../gpu/device.ts';
 import type { BytesByUse, PaperGpu } from '../../gpu/paper.ts';
 import { paperGpu } from '../../gpu/paper.ts';
+import type { IntegerType } from '../../gpu/integers.ts';
 import type { Precision } from '../../graph/graph.ts';
+import type { Recording } from '../../graph/record.ts';
 import { Executor } from '../../graph/replay.ts';
 import { PipelineCache } from '../../kernels/pipelines.ts';
 import type { Scope } from '../../nn/module.ts';
@@ -14,6 +16,7 @@ import type { Engine } from '../../nn/run-once.ts';
 import { runOnce } from '../../nn/run-once.ts';
 import { samplerFor } from '../../sampling/sampler.ts';
 import { SamplerState } from '../../sampling/state.ts';
+import { usualPolicy } from '../../weights/policy.ts';
 import { SHAPES_ALONE } from '../../weights/upload.ts';
 import { clipVision, parseClipConfig } from './clip-vision.ts';
 import type { ComponentName, Config } from './components.ts';
@@ -45,7 +48,10 @@ export type WanFootprint = {
   /** Tokens of the longer of the two prompts, as far as they are known; else as many as the model reads. */
   readonly tokens?: number;
   readonly steps: number;
+  /** How the autoencoder goes about it: in tiles, how many frames at a time. */
   readonly vae?: VaeOptions;
+  /** Small integers for the weight matrices; none where left out. */
+  readonly weights?: IntegerType | undefined;
 };
 
 export type StageForecast = BytesByUse & {
@@ -54,6 +60,8 @@ export type StageForecast = BytesByUse & {
   readonly peakBytes: number;
   /** Bytes of its largest buffer. */
   readonly largestBuffer: number;
+  /** Work as the kernels count it; by a device's speed, seconds. */
+  readonly flops: number;
 };
 
 export type Forecast = {
@@ -62,10 +70,27 @@ export type Forecast = {
   readonly peakBytes: number;
   /** Bytes of the largest buffer: what `maxBufferSize` has to allow. */
   readonly largestBuffer: number;
+  /** Work of the whole run. */
+  readonly flops: number;
 };
 
+/** Runs nothing and adds up what there would be to do. */
+class Counter extends Executor {
+  /** Work of each recording that was to be run, in order. */
+  runs: number[] = [];
+
+  override async replay({ dispatches }: Recording): Promise<void> {
+    this.runs.push(workOf(dispatches));
+  }
+}
+
+const workOf = (dispatches: Recording['dispatches']): number =>
+  dispatches.reduce((sum, { flops }) => sum + flops, 0);
+
+const sumOf = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
+
 /**
- * Resolves to the memory of a run on a device that can do what `caps` says. Throws `weights/config` for settings that no
+ * Resolves to the memory and the work of a run on a device that can do what `caps` says. Throws `weights/config` for settings that no
  * model has, `gpu/limit` when a single tensor is larger than the device binds.
  */
 export async function forecastWan(
@@ -75,11 +100,15 @@ export async function forecastWan(
   caps: Capabilities,
 ): Promise<Forecast> {
   const gpu = paperGpu(caps);
-  const executor = new Executor(gpu);
-  const engine: Engine = { gpu, pipelines: new PipelineCache(gpu.device), executor, precision };
+  const counter = new Counter(gpu);
+  const { weights } = footprint;
+  const engine: Engine = {
+    ...{ gpu, pipelines: new PipelineCache(gpu.device), executor: counter, precision },
+    quantise: weights && usualPolicy(weights),
+  };
   const vaeConfig = readVaeConfig(parts.vae);
   const config = parseWanConfig(parts.transformer);
-  const plan: Plan = { engine, gpu, parts, footprint, config, vaeConfig };
+  const plan: Plan = { engine, gpu, counter, parts, footprint, config, vaeConfig };
   const stages = [await textStage(plan)];
   if (footprint.image) stages.push(await pictureStage(plan));
   stages.push(await denoiseStage(plan), await decodeStage(plan));
@@ -87,31 +116,36 @@ export async function forecastWan(
     stages,
     peakBytes: Math.max(...stages.map(({ peakBytes }) => peakBytes)),
     largestBuffer: Math.max(...stages.map(({ largestBuffer }) => largestBuffer)),
+    flops: sumOf(stages.map(({ flops }) => flops)),
   };
 }
 
 type Plan = {
   readonly engine: Engine;
   readonly gpu: PaperGpu;
+  readonly counter: Counter;
   readonly parts: WanParts;
   readonly footprint: WanFootprint;
   readonly config: WanConfig;
   readonly vaeConfig: VaeConfig;
 };
 
+/** `work` resolves to the flops of the stage. */
 async function measured(
-  gpu: PaperGpu,
+  { gpu, counter }: Plan,
   stage: StageForecast['stage'],
-  work: () => Promise<void>,
+  work: () => Promise<number>,
 ): Promise<StageForecast> {
   gpu.restart();
-  await work();
+  counter.runs = [];
+  const flops = await work();
   const { total, ...uses } = gpu.peak;
-  return { stage, ...uses, peakBytes: total, largestBuffer: gpu.largest };
+  return { stage, ...uses, peakBytes: total, largestBuffer: gpu.largest, flops };
 }
 
-const textStage = ({ engine, gpu, parts, footprint }: Plan): Promise<StageForecast> =>
-  measured(gpu, 'text', async () => {
+const textStage = (plan: Plan): Promise<StageForecast> =>
+  measured(plan, 'text', async () => {
+    const { engine, counter, parts, footprint } = plan;
     const config = parseUmt5Config(parts.text_encoder);
     const { tokens = MOST_TOKENS } = footprint;
     const embeddings = new Float32Array(tokens * config.width);
@@ -120,13 +154,15 @@ const textStage = ({ engine, gpu, parts, footprint }: Plan): Promise<StageForeca
     await runOnce(engine, SHAPES_ALONE, (root: Scope) => {
       root.graph.result('rows', umt5Encoder(config)(root)({ embeddings, biases }));
     });
+    return 2 * sumOf(counter.runs); // the prompt, and what the video should not be
   });
 
 /** Rows that the transformer reads. */
 const MOST_TOKENS = 512;
 
-const pictureStage = ({ engine, gpu, parts, footprint, vaeConfig }: Plan): Promise<StageForecast> =>
-  measured(gpu, 'picture', async () => {
+const pictureStage = (plan: Plan): Promise<StageForecast> =>
+  measured(plan, 'picture', async () => {
+    const { engine, counter, parts, footprint, vaeConfig } = plan;
     if (parts.image_encoder) {
       const config = parseClipConfig(parts.image_encoder);
       const { imageSize } = config;
@@ -136,25 +172,33 @@ const pictureStage = ({ engine, gpu, parts, footprint, vaeConfig }: Plan): Promi
         root.graph.result('rows', clipVision(config)(root)(x));
       });
     }
+    const seeing = sumOf(counter.runs.splice(0));
     const { width, height } = footprint;
-    const frames = takesFirstFrame(parts, vaeConfig) ? 1 : Math.min(footprint.frames, TWO_CHUNKS);
+    const all = takesFirstFrame(parts, vaeConfig) ? 1 : footprint.frames;
+    const frames = Math.min(all, 1 + ENCODED_FRAMES);
     const values = new Float32Array(frames * height * width * 3);
     const vae = new WanVae(engine, SHAPES_ALONE, vaeConfig, footprint.vae);
     await vae.encode({ values, shape: [frames, height, width, 3] });
     vae.destroy();
+    return seeing + workOfChunks(counter.runs, (all - 1) / ENCODED_FRAMES);
   });
 
-/** Frames of a first and a second chunk. */
-const TWO_CHUNKS = 5;
+/** Frames of an encoder's chunk after the first. */
+const ENCODED_FRAMES = 4;
 
-const denoiseStage = ({ engine, gpu, ...plan }: Plan): Promise<StageForecast> =>
-  measured(gpu, 'denoise', async () => {
-    const { config, parts, footprint, vaeConfig } = plan;
+/** Work of a stream from that of its first two chunks, which follow each other tile by tile. */
+const workOfChunks = (runs: readonly number[], later: number): number =>
+  sumOf(runs.map((work, i) => (i % 2 === 0 || later < 1 ? work : work * later)));
+
+const denoiseStage = (plan: Plan): Promise<StageForecast> =>
+  measured(plan, 'denoise', async () => {
+    const { engine, gpu, config, parts, footprint, vaeConfig } = plan;
     const size = latentSize(footprint, vaeConfig);
-    const sampler = samplerFor('unipc', 'diffusers', { steps: footprint.steps, shift: 1 });
+    const { guided, steps } = footprint;
+    const sampler = samplerFor('unipc', 'diffusers', { steps, shift: 1 });
     const state = new SamplerState(gpu.device, sampler, [size.F, size.h, size.w, size.C]);
-    const { guided } = footprint;
     const conditions = conditionsOf(plan, size);
+    let step = 0;
     for (const each of [parts.transformer, parts.transformer_2]) {
       if (!each) continue;
       const own = each === parts.transformer ? config : parseWanConfig(each);
@@ -164,19 +208,24 @@ const denoiseStage = ({ engine, gpu, ...plan }: Plan): Promise<StageForecast> =>
         { config: own, size, conditions, guided },
         state,
       );
+      step = workOf(expert.step.dispatches);
       expert.destroy(); // the second is loaded when the first is gone
     }
     state.destroy();
+    return sumOf(plan.counter.runs) + steps * step;
   });
 
-const decodeStage = ({ engine, gpu, footprint, vaeConfig }: Plan): Promise<StageForecast> =>
-  measured(gpu, 'decode', async () => {
+const decodeStage = (plan: Plan): Promise<StageForecast> =>
+  measured(plan, 'decode', async () => {
+    const { engine, counter, footprint, vaeConfig } = plan;
     const { F, h, w, C } = latentSize(footprint, vaeConfig);
-    const some = Math.min(F, 1 + (footprint.vae?.latentsPerChunk ?? 1));
+    const { latentsPerChunk = 1 } = footprint.vae ?? {};
+    const some = Math.min(F, 1 + latentsPerChunk);
     const vae = new WanVae(engine, SHAPES_ALONE, vaeConfig, footprint.vae);
     const latents = new Float32Array(some * h * w * C);
     for await (const chunk of vae.decode({ values: latents, shape: [some, h, w, C] })) void chunk;
     vae.destroy();
+    return workOfChunks(counter.runs, (F - 1) / latentsPerChunk);
   });
 
 function latentSize({ width, height, frames }: WanFootprint, vae: VaeConfig): LatentSize {

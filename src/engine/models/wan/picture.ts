@@ -12,6 +12,7 @@ import { checkImage } from './pipeline-request.ts';
 import type { Volume } from './vae-tiles.ts';
 import { readVaeConfig } from './vae-config.ts';
 import { renameVae } from './vae-names.ts';
+import type { VaeOptions } from './vae.ts';
 import { WanVae } from './vae.ts';
 
 export type PictureConditions = Omit<Conditions, 'prompt' | 'negativePrompt'>;
@@ -90,7 +91,7 @@ async function maskedConditions(
 async function encodeFrames(
   engine: Engine,
   source: ComponentSource,
-  { width, height }: WanRequest,
+  { width, height, vae: way }: WanRequest,
   frames: readonly (Raster | undefined)[],
   options: RunOptions,
 ): Promise<Float32Array> {
@@ -99,7 +100,7 @@ async function encodeFrames(
     if (frame) values.set(toSigned(frame.data), i * height * width * 3);
   });
   const video: Volume = { values, shape: [frames.length, height, width, 3] };
-  const vae = await openVae(engine, source);
+  const vae = await openVae(engine, source, way);
   try {
     return (await vae.encode(video, options)).values;
   } finally {
@@ -108,7 +109,11 @@ async function encodeFrames(
 }
 
 /** Opens the autoencoder; its weights reach the device when it is first used. */
-export async function openVae(engine: Engine, source: ComponentSource): Promise<WanVae> {
+export async function openVae(
+  engine: Engine,
+  source: ComponentSource,
+  options?: VaeOptions,
+): Promise<WanVae> {
   const config = readVaeConfig(await source.config('vae'));
-  return new WanVae(engine, await source.weights('vae', renameVae(config)), config);
+  return new WanVae(engine, await source.weights('vae', renameVae(config)), config, options);
 }

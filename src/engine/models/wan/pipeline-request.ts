@@ -2,6 +2,7 @@
 import { EngineError } from '../../gpu/errors.ts';
 import type { Raster } from '../../image/resize.ts';
 import type { SamplerKind, SamplerVariant } from '../../sampling/sampler.ts';
+import type { VaeOptions } from './vae.ts';
 
 export type WanRequest = {
   /** Token numbers of the prompt, with the end token and without padding. */
@@ -28,6 +29,8 @@ export type WanRequest = {
   readonly guidance2?: number;
   /** Share of the noise range at and above which the first of two experts runs; the model's own where left out. */
   readonly boundary?: number;
+  /** How the autoencoder goes about it: in tiles, how many frames at a time. */
+  readonly vae?: VaeOptions;
   readonly seed?: number;
   /** Noise [F, h, w, C] to start from, instead of the seed's. */
   readonly noise?: Float32Array;

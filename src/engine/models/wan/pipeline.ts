@@ -92,7 +92,7 @@ export async function* generate(
     },
   );
 
-  const vae = await openVae(engine, source);
+  const vae = await openVae(engine, source, request.vae);
   try {
     yield* decode(vae, latent, size, report('decode'));
   } finally {

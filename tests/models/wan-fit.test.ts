@@ -1,0 +1,99 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { parseCatalog } from '../../src/engine/models/catalog.ts';
+import type { FitRequest, WanChoice } from '../../src/engine/models/wan/fit.ts';
+import { bestFit, choicesBelow, fitWan } from '../../src/engine/models/wan/fit.ts';
+import { PAPER_CAPS, twoExpertWan } from '../helpers/wan-model.ts';
+
+const GIB = 2 ** 30;
+const catalog = parseCatalog(
+  JSON.parse(readFileSync(new URL('../../weights/catalog.json', import.meta.url), 'utf8')),
+);
+const config = (name: string) => catalog.configs[name] ?? {};
+
+const small: FitRequest = {
+  parts: twoExpertWan,
+  footprint: { guided: true, image: true, steps: 4 },
+  precision: 'f16',
+  caps: PAPER_CAPS,
+};
+const asked: WanChoice = { width: 832, height: 480, frames: 81, weights: undefined, tiled: false };
+
+describe('choices of settings', () => {
+  it('begin with what was asked and give up bits, tiles, frames and size in this order', () => {
+    const all = [...choicesBelow(asked)];
+    expect(all.slice(0, 4)).toEqual([
+      asked,
+      { ...asked, weights: 'i8' },
+      { ...asked, weights: 'i4' },
+      { ...asked, tiled: true },
+    ]);
+    expect(all.at(-1)).toEqual({ width: 512, height: 288, frames: 25, weights: 'i4', tiled: true });
+    expect(new Set(all.map((choice) => JSON.stringify(choice))).size).toBe(all.length);
+  });
+
+  it('keep an upright picture upright, and integers that were asked for', () => {
+    const all = [...choicesBelow({ ...asked, width: 480, height: 832, weights: 'i4' })];
+    expect(all.every(({ width, height }) => height > width)).toBe(true);
+    expect(all.every(({ weights }) => weights === 'i4')).toBe(true);
+  });
+
+  it('are made of fewer bytes the further down they stand', async () => {
+    const peaks: number[] = [];
+    for (const choice of [
+      asked,
+      { ...asked, tiled: true },
+      { ...asked, frames: 25, tiled: true },
+    ]) {
+      peaks.push((await fitWan(small, choice, GIB)).forecast.peakBytes);
+    }
+    expect(peaks).toEqual([...peaks].sort((a, b) => b - a));
+    expect(new Set(peaks).size).toBe(peaks.length);
+  });
+});
+
+describe('the best fit', () => {
+  it('is what was asked where there is room, something smaller where there is little, nothing where there is none', async () => {
+    const modest: WanChoice = { ...asked, width: 512, height: 288, frames: 25 };
+    const large = await bestFit(small, modest, 64 * GIB);
+    expect(large?.choice).toEqual(modest);
+    const need = large?.needBytes ?? 0;
+    const less = await bestFit(small, modest, need - 1);
+    expect(less?.fits).toBe(true);
+    expect(less?.choice).not.toEqual(modest);
+    expect(less?.needBytes).toBeLessThan(need);
+    expect(await bestFit(small, modest, 1.5 * GIB)).toBeUndefined();
+  });
+});
+
+describe('released models', () => {
+  const request = (dit: string, vae: string): FitRequest => ({
+    parts: {
+      transformer: config(dit),
+      vae: config(vae),
+      text_encoder: config('umt5-xxl'),
+    },
+    footprint: { guided: false, image: true, steps: 4 },
+    precision: 'f16',
+    caps: { ...PAPER_CAPS, software: false, f16: true },
+  });
+
+  it('fit: 5B with four bits, 49 frames, in 8 GB; a whole run has the work that was counted by hand', async () => {
+    const choice: WanChoice = { ...asked, frames: 49, weights: 'i4' };
+    const fit = await fitWan(request('wan-ti2v-5b', 'wan-vae-2.2'), choice, 8 * GIB);
+    expect(fit.fits).toBe(true);
+    const { stages } = fit.forecast;
+    const work = (stage: string) =>
+      (stages.find((each) => each.stage === stage)?.flops ?? 0) / 1e12;
+    expect(Math.abs(work('denoise') / (4 * 55) - 1)).toBeLessThan(0.05);
+    expect(Math.abs(work('decode') / 370 - 1)).toBeLessThan(0.05);
+  });
+
+  it('fit: an expert of 14B with four bits, 81 frames, in 16 GB but not in 12', async () => {
+    const choice: WanChoice = { ...asked, weights: 'i4' };
+    const fit = await fitWan(request('wan-i2v-a14b', 'wan-vae-2.1'), choice, 16 * GIB);
+    expect(fit.fits).toBe(true);
+    expect(fit.needBytes).toBeGreaterThan(12 * GIB);
+    expect(fit.forecast.peakBytes).toBeLessThan(12 * GIB);
+  });
+});
