@@ -13,6 +13,7 @@ export const SPEECH_OPTIONS = {
   enable_online_decode: boolean,
   offload_model: string,
   weights: string,
+  kv_cache: string,
 };
 
 export const SPEECH_HELP = `    --sample_steps N         3 to 6 (default: 4); --skip_last_step leaves out the last, which does least
@@ -21,7 +22,8 @@ export const SPEECH_HELP = `    --sample_steps N         3 to 6 (default: 4); --
     --enable_online_decode   the past that is looked at comes from the first clip, not from the picture
     --offload_model BOOL     one network at a time while inputs are read (default: true)
     --sample_guide_scale 0   the model takes no guidance
-    --weights int8|int4      weights as small integers: a half or a quarter of the memory`;
+    --weights int8|int4      weights as small integers: a half or a quarter of the memory
+    --kv_cache int8          what is remembered as small integers: half the memory`;
 
 /** @typedef {{ [name in keyof typeof SPEECH_OPTIONS]?: string | boolean | undefined }} SpeechValues */
 /** @typedef {import('../../src/app/protocol.ts').SpeakWishes} SpeakWishes */
@@ -61,6 +63,7 @@ export function speechWishes(values, bad) {
     sample_guide_scale: number('sample_guide_scale'),
     base_seed: number('seed'),
     size,
+    kv_cache: values.kv_cache,
     skip_last_step: values.skip_last_step,
     enable_online_decode: values.enable_online_decode,
     offload_model: offload === undefined ? undefined : /^true$/i.test(`${offload}`),

@@ -10,6 +10,7 @@
 // Exact    copies; the rotation in f32.
 // Needs    D a multiple of 4; filled <= ringRows; grid (ceil((filled + stayRows) * heads * D4 / 64), 1, 1).
 // Cost     reads and writes y once. CPU reference: engine/kernels/ring-read.ts.
+#include "lib/turn-pairs.wgsl"
 #param HAS_TABLE
 
 @compute @workgroup_size(64)
@@ -23,11 +24,9 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
     return;
   }
   let own = i - p.filled * width;
-  let v = loadStay(own);
 #if HAS_TABLE
-  let t = loadTable(own / width * D4 + own % D4); // cos, sin of two pairs
-  storeY(i, vec4f(v.x * t.x - v.y * t.y, v.x * t.y + v.y * t.x, v.z * t.z - v.w * t.w, v.z * t.w + v.w * t.z));
+  storeY(i, turnPairs(loadStay(own), loadTable(own / width * D4 + own % D4)));
 #else
-  storeY(i, v);
+  storeY(i, loadStay(own));
 #endif
 }

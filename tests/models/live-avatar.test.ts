@@ -94,6 +94,7 @@ describe.each(testGpus().filter(({ name }) => name === 'lavapipe'))(
       const changes: Partial<AvatarRequest>[] = [
         { base_seed: 421 },
         { sound: soundOf(0.7, 16_000, 500) },
+        { kv_cache: 'int8' },
         { sample_steps: 4 },
         { skip_last_step: true },
       ];
@@ -133,6 +134,7 @@ describe.each(testGpus().filter(({ name }) => name === 'lavapipe'))(
         'avatar/size',
       ],
       ['a picture with a fourth channel', { image: { ...image, channels: 4 } }, 'avatar/image'],
+      ['a memory of another kind', { kv_cache: 'int4' as 'int8' }, 'avatar/kv_cache'],
       ['two steps', { sample_steps: 2 }, 'avatar/sample_steps'],
       ['clips of 80 frames', { infer_frames: 80 }, 'avatar/infer_frames'],
       ['a size that is none', { size: 'large' }, 'avatar/size'],

@@ -138,7 +138,7 @@ async function rings(context: CaseContext, stream: AvatarStream, b: number): Pro
       [ringK, 'k'],
       [ringV, 'v'],
     ] as const) {
-      const all = await readTensor(context.gpu.device, tensor);
+      const all = await readTensor(context.gpu.device, tensor.values);
       for (let step = 0; step < sizes.steps; step++) {
         const values = all.subarray(step * span, (step + 1) * span);
         const stored = `mid.b${b}.cache${step}.layer${layer}.${name}`;

@@ -22,7 +22,6 @@ import { guide } from './guide.ts';
 import { history } from './history.ts';
 import type { Kernel } from './kernel.ts';
 import { limitNorm } from './limit-norm.ts';
-import { limitNorm } from './limit-norm.ts';
 import { matmul } from './matmul.ts';
 import { matmulDirect } from './matmul-direct.ts';
 import { matvec } from './matvec.ts';
@@ -83,7 +82,6 @@ export const kernels: readonly Kernel[] = [
   tableRow,
   schedulerStep,
   guide,
-  limitNorm,
   limitNorm,
   ddimStep,
   advance,

@@ -62,18 +62,27 @@ function atStep(step: number): (name: string, i: number) => number {
 }
 
 function ringReadCpu({ ring, stay, table, step }: Arrays, dims: Dims): Arrays {
-  const { filled = 1, ringRows = 1, stayRows = 1, steps = 1, heads = 1, D = 4 } = dims;
+  const { filled = 1, ringRows = 1, steps = 1, heads = 1, D = 4 } = dims;
   const C = heads * D;
-  const y = new Float32Array((filled + stayRows) * C);
   const first = Math.min(step![0]!, steps - 1) * ringRows * C;
-  y.set(ring!.subarray(first, first + filled * C));
-  for (let pair = 0; pair < (stayRows * C) / 2; pair++) {
-    const row = Math.floor((2 * pair) / C);
-    const at = row * D + ((2 * pair) % D);
+  const past = ring!.subarray(first, first + filled * C);
+  return { y: Float32Array.from([...past, ...turnedRows(stay!, table, C, D)]) };
+}
+
+/** Rows [n, C], their pairs turned by the angles of a table [n, D]. */
+export function turnedRows(
+  stay: Float32Array,
+  table: Float32Array | undefined,
+  C: number,
+  D: number,
+): Float32Array {
+  const y = new Float32Array(stay.length);
+  for (let i = 0; i < stay.length; i += 2) {
+    const at = Math.floor(i / C) * D + (i % D);
     const [cos, sin] = table ? [table[at]!, table[at + 1]!] : [1, 0];
-    const [a, b] = [stay![2 * pair]!, stay![2 * pair + 1]!];
-    y[filled * C + 2 * pair] = a * cos - b * sin;
-    y[filled * C + 2 * pair + 1] = a * sin + b * cos;
+    const [a, b] = [stay[i]!, stay[i + 1]!];
+    y[i] = a * cos - b * sin;
+    y[i + 1] = a * sin + b * cos;
   }
-  return { y };
+  return y;
 }

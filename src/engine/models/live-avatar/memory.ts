@@ -2,6 +2,7 @@
  * What an avatar remembers: for each layer the keys and values of the conditions, and a ring of those of past frames for
  * each denoising step. All of it is allocated when a stream begins; nothing grows with the stream.
  */
+import { EngineError } from '../../gpu/errors.ts';
 import type { DeviceTensor, Dtype } from '../../gpu/tensor.ts';
 import { bytesOf, createTensor, writeTensor } from '../../gpu/tensor.ts';
 import type { Graph, Tensor } from '../../graph/graph.ts';
@@ -22,10 +23,23 @@ export type MemorySizes = {
   /** Tokens of reference and motion. */
   readonly conditionRows: number;
   readonly dtype: Dtype;
+  /** Keeps the rings as 8-bit integers with a scale for each head: half the memory of f16. */
+  readonly int8: boolean;
 };
 
-/** Tensors of one layer: rings [steps · slots · blockRows, width], conditions [conditionRows, width], keys not turned. */
-export type LayerMemory = Readonly<Record<'ringK' | 'ringV' | 'stayK' | 'stayV', DeviceTensor>>;
+/** Rows that are kept as integers have scales beside them. */
+export type RingMemory = {
+  readonly values: DeviceTensor;
+  readonly scale: DeviceTensor | undefined;
+};
+
+/** Of one layer: rings [steps · slots · blockRows, width], conditions [conditionRows, width], keys not turned. */
+export type LayerMemory = {
+  readonly ringK: RingMemory;
+  readonly ringV: RingMemory;
+  readonly stayK: DeviceTensor;
+  readonly stayV: DeviceTensor;
+};
 
 /** Owns the memory of one stream. */
 export class AvatarMemory {
@@ -36,17 +50,22 @@ export class AvatarMemory {
   readonly #device: GPUDevice;
 
   constructor(device: GPUDevice, sizes: MemorySizes) {
-    const { steps, slots, blockRows, conditionRows, width, dtype } = sizes;
+    const { steps, slots, blockRows, conditionRows, heads, width, dtype, int8 } = sizes;
+    checkIntegers(sizes);
     this.sizes = sizes;
     this.#device = device;
-    const ring = [steps * slots * blockRows, width];
+    const rows = steps * slots * blockRows;
     const stay = [conditionRows, width];
     this.layers = Array.from({ length: sizes.layers }, (_, layer) => {
-      const make = (name: string, shape: readonly number[]): DeviceTensor =>
-        createTensor(device, `memory/${layer}/${name}`, shape, dtype);
+      const make = (name: string, shape: readonly number[], type: Dtype): DeviceTensor =>
+        createTensor(device, `memory/${layer}/${name}`, shape, type);
+      const ring = (name: string): RingMemory => ({
+        values: make(name, [rows, width], int8 ? 'i8' : dtype),
+        scale: int8 ? make(`${name}/scale`, [rows, heads], 'f32') : undefined,
+      });
       return {
-        ...{ ringK: make('ringK', ring), ringV: make('ringV', ring) },
-        ...{ stayK: make('stayK', stay), stayV: make('stayV', stay) },
+        ...{ ringK: ring('ringK'), ringV: ring('ringV') },
+        ...{ stayK: make('stayK', stay, dtype), stayV: make('stayV', stay, dtype) },
       };
     });
     this.#slot = createTensor(device, 'memory/slot', [1], 'u32');
@@ -88,8 +107,9 @@ export class AvatarMemory {
     return (layer) => (own) => {
       const tensors = this.layers[layer];
       if (!tensors) throw new RangeError(`no memory for layer ${layer}`);
-      const ring = (memory: DeviceTensor): Ring => ({
-        ...{ memory: graph.external(memory), steps, slots, step, slot },
+      const ring = ({ values, scale }: RingMemory): Ring => ({
+        ...{ memory: graph.external(values), scale: scale && graph.external(scale) },
+        ...{ steps, slots, step, slot },
       });
       const [ringK, ringV] = [ring(tensors.ringK), ring(tensors.ringV)];
       ringWrite(ringK, own.k);
@@ -106,6 +126,20 @@ export class AvatarMemory {
   }
 
   get #all(): DeviceTensor[] {
-    return [...this.layers.flatMap((layer) => Object.values(layer)), this.#slot, this.#zero];
+    const own = this.layers.flatMap(({ ringK, ringV, stayK, stayV }) => [
+      ...[ringK.values, ringK.scale, ringV.values, ringV.scale],
+      ...[stayK, stayV],
+    ]);
+    return [...own.filter((tensor) => tensor !== undefined), this.#slot, this.#zero];
   }
+}
+
+function checkIntegers({ int8, heads, width }: MemorySizes): void {
+  const headDim = width / heads;
+  if (!int8 || headDim % 16 === 0) return;
+  throw new EngineError(
+    'avatar/kv_cache',
+    `kv_cache int8 — got heads ${headDim} wide, needs a multiple of 16 — keep it in floats`,
+    { have: headDim, need: 16 },
+  );
 }

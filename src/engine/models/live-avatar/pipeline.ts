@@ -50,6 +50,7 @@ export async function* speak(
     await source.weights('transformer', renameWan),
     {
       ...{ config, size, text, remembered, distance: settings.reference_distance },
+      int8Memory: settings.kv_cache === 'int8',
       sampler: avatarSampler(settings.sample_steps, settings.skip_last_step),
     },
     report('load'),

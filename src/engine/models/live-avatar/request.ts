@@ -34,6 +34,8 @@ export type AvatarSettings = {
   readonly enable_online_decode: boolean;
   /** Holds one network at a time while sound, prompt and picture are read, in place of all at once. */
   readonly offload_model: boolean;
+  /** How past keys and values are kept: `float` as the network's precision says, `int8` in half of f16. */
+  readonly kv_cache: 'float' | 'int8';
   readonly base_seed: number;
   /** Frames by which the reference stays ahead of the stream, 4 … 30. */
   readonly reference_distance: number;
@@ -42,7 +44,7 @@ export type AvatarSettings = {
 export const AVATAR_DEFAULTS: AvatarSettings = {
   ...{ sample_steps: 4, skip_last_step: false, size: '704*384', infer_frames: 48 },
   ...{ num_clip: 10_000, sample_guide_scale: 0, enable_online_decode: false },
-  ...{ offload_model: true, base_seed: 420, reference_distance: 30 },
+  ...{ offload_model: true, kv_cache: 'float', base_seed: 420, reference_distance: 30 },
 };
 
 /** A request that holds: its settings complete, its video's size found. */
@@ -72,6 +74,9 @@ export function checkAvatarRequest(request: AvatarRequest): CheckedRequest {
   }
   if (settings.sample_guide_scale !== 0) {
     throw refusal('sample_guide_scale', settings.sample_guide_scale, '0, as it was distilled for');
+  }
+  if (!['float', 'int8'].includes(settings.kv_cache)) {
+    throw refusal('kv_cache', settings.kv_cache, 'float or int8');
   }
   if (prompt.length === 0 || !prompt.every((id) => Number.isSafeInteger(id) && id >= 0)) {
     throw refusal('prompt', `${prompt.length} tokens`, 'at least the end token, whole numbers');

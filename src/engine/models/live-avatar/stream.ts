@@ -50,6 +50,8 @@ export type StreamPlan = {
   readonly distance: number;
   /** Rows [n, textDim] of the prompt. */
   readonly text: Float32Array;
+  /** Keeps past keys and values as 8-bit integers. */
+  readonly int8Memory?: boolean;
   /** Whether blocks come with a pose latent. */
   readonly posed?: boolean;
   /** Whether intermediates stay readable, for tests. */
@@ -114,6 +116,7 @@ export class AvatarStream {
       blockRows: BLOCK_LATENTS * rowsPerFrame(parts.plan),
       conditionRows: conditionPositions(gridOf(parts.plan), 0).length,
       dtype: parts.engine.precision,
+      int8: parts.plan.int8Memory ?? false,
     });
   }
 
