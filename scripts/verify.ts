@@ -1,8 +1,10 @@
 /** `npm run verify`: golden cases of the reference implementations against the engine. */
+import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { Gpu } from '../src/engine/gpu/device.ts';
 import { Executor } from '../src/engine/graph/replay.ts';
 import { PipelineCache } from '../src/engine/kernels/pipelines.ts';
+import { parsePolicy, policyFrom } from '../src/engine/weights/policy.ts';
 import { openAdapter } from './verify/adapter.ts';
 import { CHECKERS } from './verify/checkers.ts';
 import type { OpenCase } from './verify/find-cases.ts';
@@ -36,6 +38,11 @@ async function main(args: readonly string[]): Promise<number> {
 
 async function verify(gpu: Gpu, folders: readonly string[], options: Options): Promise<number> {
   const { precision, blocks, only, except } = options;
+  const policy =
+    options.policy === undefined
+      ? undefined
+      : policyFrom(parsePolicy(await readFile(options.policy, 'utf8')));
+  const run = runAt(precision, policy);
   const shared = { gpu, pipelines: new PipelineCache(gpu.device) };
   const counts = { passed: 0, failed: 0 };
   for (const folder of folders) {
@@ -45,7 +52,7 @@ async function verify(gpu: Gpu, folders: readonly string[], options: Options): P
     const start = performance.now();
     const executor = new Executor(gpu);
     const report = await runFolder(folder, (files) =>
-      runCase({ ...files, ...shared, ...runAt(precision), executor, blocks }, CHECKERS),
+      runCase({ ...files, ...shared, ...run, executor, blocks }, CHECKERS),
     );
     const { worstFit } = executor.stats;
     const passed = report.passed && worstFit <= FIT;

@@ -1,22 +1,29 @@
 /** How exactly networks are run, from the name that the command line gives it. */
 import type { IntegerType } from '../../src/engine/gpu/integers.ts';
+import type { WeightPolicy } from '../../src/engine/graph/graph.ts';
 import { usualPolicy } from '../../src/engine/weights/policy.ts';
 import type { CaseContext, Level } from './case.ts';
 
 /** How weight matrices are stored at the levels that quantise them. */
-export const INTEGERS: Readonly<Record<Level, IntegerType | undefined>> = {
+const INTEGERS: Readonly<Record<Level, IntegerType | undefined>> = {
   f32: undefined,
   f16: undefined,
   int8: 'i8',
   int4: 'i4',
 };
 
-/** Returns what a level means for a case: activations of the quantised levels are f16. */
-export function runAt(level: Level): Pick<CaseContext, 'level' | 'precision' | 'quantise'> {
+/**
+ * Returns what a level means for a case: activations of the quantised levels are f16, and which matrices are quantised
+ * says `policy` or else the usual one.
+ */
+export function runAt(
+  level: Level,
+  policy?: WeightPolicy,
+): Pick<CaseContext, 'level' | 'precision' | 'quantise'> {
   const type = INTEGERS[level];
   return {
     level,
     precision: level === 'f32' ? 'f32' : 'f16',
-    quantise: type && usualPolicy(type),
+    quantise: type && (policy ?? usualPolicy(type)),
   };
 }

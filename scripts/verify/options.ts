@@ -14,6 +14,7 @@ what the engine computes with the stored outputs.
   --except NAME      leave out cases whose name contains NAME; may be given several times
   --precision P      f32 (default) or f16: storage and arithmetic of weights and activations;
                      int8 or int4: f16 with weight matrices of 8 or 4 bits
+  --policy FILE      which matrices int8 and int4 quantise: a file of npm run calibrate
   --adapter A        lavapipe, swiftshader or default (the machine's own GPU);
                      without it lavapipe where installed, else default
   --blocks           compare stored intermediates too
@@ -27,6 +28,8 @@ export type Options = {
   readonly only: readonly string[];
   readonly except: readonly string[];
   readonly precision: Level;
+  /** A file that says which matrices are quantised. */
+  readonly policy: string | undefined;
   readonly adapter: AdapterChoice;
   readonly blocks: boolean;
   readonly help: boolean;
@@ -41,6 +44,7 @@ export function parseOptions(args: readonly string[]): Options {
       only: { type: 'string', multiple: true, default: [] },
       except: { type: 'string', multiple: true, default: [] },
       precision: { type: 'string', default: 'f32' },
+      policy: { type: 'string' },
       adapter: { type: 'string' },
       blocks: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -49,9 +53,20 @@ export function parseOptions(args: readonly string[]): Options {
   const { only, except, blocks, help } = values;
   const precision = oneOf('precision', values.precision, LEVELS);
   const adapter = oneOf('adapter', values.adapter ?? usualAdapter(), ADAPTERS);
+  if (values.policy !== undefined && !precision.startsWith('int'))
+    throw new Error(`--policy: got --precision ${precision}, needs int8 or int4`);
   if (positionals.length === 0 && !help)
     throw new Error('no folder given: see npm run verify -- --help');
-  return { folders: positionals, only, except, precision, adapter, blocks, help };
+  return {
+    folders: positionals,
+    only,
+    except,
+    precision,
+    policy: values.policy,
+    adapter,
+    blocks,
+    help,
+  };
 }
 
 function oneOf<const T extends string>(name: string, value: string, known: readonly T[]): T {

@@ -177,6 +177,7 @@ describe('the command line', () => {
   it.each([
     [['dir', '--precision', 'f8'], 'got f8, needs one of f32, f16, int8, int4'],
     [['dir', '--adapter', 'cuda'], 'got cuda, needs one of lavapipe'],
+    [['dir', '--policy', 'p.json'], 'got --precision f32, needs int8 or int4'],
     [['dir', '--fast'], 'Unknown option'],
     [[], 'no folder given'],
   ])('refuses %o', (args, why) => {

@@ -184,8 +184,8 @@ export class Graph {
     if (known) return known;
     const shape = options.shape ?? stored;
     const usual = shape.length > 1 ? this.compute : 'f32';
-    const integers = options.quantisable ? this.#quantise?.(key, shape) : undefined;
-    const dtype = options.dtype ?? integers ?? usual;
+    const free = options.quantisable === true && options.dtype === undefined;
+    const dtype = options.dtype ?? (free ? this.#quantise?.(key, shape) : undefined) ?? usual;
     const source = { kind: 'weight', key, packing: options.packing ?? 'plain', stored } as const;
     const tensor = this.#tensor(key, shape, dtype, source);
     this.weights.set(key, tensor);
