@@ -6,7 +6,7 @@
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, relative } from 'node:path';
 import process from 'node:process';
-import { runJob } from './animate/job.mjs';
+import { runJob, runSpeech } from './animate/job.mjs';
 import { HELP, readCommand } from './animate/options.mjs';
 import { StatusLine, durationText } from './animate/status-line.mjs';
 import { openInBrowser } from './lib/browser.mjs';
@@ -16,6 +16,7 @@ import { serve } from './lib/serve.mjs';
 
 const PICTURE = '/input/picture';
 const MODEL = '/input/model';
+const SOUND = '/input/sound';
 
 try {
   const command = readCommand(process.argv.slice(2));
@@ -38,6 +39,7 @@ async function animate(command) {
   const server = await serve(dist, {
     ...(command.image !== undefined && { [PICTURE]: command.image }),
     ...(model && 'folder' in model && { [MODEL]: model.folder }),
+    ...(command.speech && { [SOUND]: command.speech.sound }),
   });
   const status = new StatusLine(process.stderr);
   let timer;
@@ -60,16 +62,29 @@ async function animate(command) {
       timedOut = true;
       stop.abort();
     }, 1000 * command.timeoutSeconds);
+    const picture = command.image === undefined ? {} : { picture: PICTURE };
     const job = {
-      ...(command.image !== undefined && { picture: PICTURE }),
-      ...(model && { model: 'folder' in model ? { folder: MODEL } : model }),
+      ...picture,
+      ...(model && { model: 'folder' in model ? { ...model, folder: MODEL } : model }),
       settings: command.settings,
     };
-    const { file, video, report } = await runJob(opened.page, job, stop.signal, (event) => {
+    /** @param {import('../src/app/running-clock.ts').LiveProgress} event */
+    const onProgress = (event) => {
       if (adapter !== '') console.error(adapter); // once, when the input has proved good
       adapter = '';
       status.show(event);
-    }).catch((error) => {
+    };
+    const { page } = opened;
+    const { speech } = command;
+    const run = speech
+      ? runSpeech(
+          page,
+          { ...picture, sound: SOUND, folder: MODEL, wishes: speech.wishes },
+          stop.signal,
+          onProgress,
+        )
+      : runJob(page, job, stop.signal, onProgress);
+    const { file, video, report } = await run.catch((error) => {
       throw timedOut ? new CommandError(`gave up after ${command.timeoutSeconds} s`) : error;
     });
     status.clear();

@@ -4,14 +4,14 @@ import { CommandError, EXIT } from '../lib/command-error.mjs';
 
 /** @typedef {import('puppeteer').Page} Page */
 /** @typedef {import('../../src/app/automation.ts').AutomationJob} AutomationJob */
-/** @typedef {import('../../src/app/automation.ts').AutomationResult} AutomationResult */
+/** @typedef {import('../../src/app/automation.ts').SpeechJob} SpeechJob */
 /** @typedef {import('../../src/app/running-clock.ts').LiveProgress} LiveProgress */
 
 const POLL_MS = 200;
 const PIECE_BYTES = 2 ** 20;
 
 /** Failures that better input would mend. */
-const INPUT_CODES = /^(settings|image|model)\//;
+const INPUT_CODES = /^(settings|image|model|wan|audio|avatar)\//;
 
 /**
  * Runs `job` in the page and resolves to the file and its report. `signal` stops it.
@@ -22,10 +22,8 @@ const INPUT_CODES = /^(settings|image|model)\//;
  * @param {(progress: LiveProgress) => void} onProgress
  */
 export async function runJob(page, job, signal, onProgress) {
-  const outcome = await follow(page, job, signal, onProgress).catch((cause) => {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new CommandError(`the browser stopped: ${reason.split('\n', 1).join('')}`);
-  });
+  const run = page.evaluate((given) => globalThis.zoetrope.animate(given), job);
+  const outcome = await follow(page, run, signal, onProgress);
   if (!outcome.ok) throw commandError(outcome.failure);
   return {
     file: await fetchFile(page, outcome.bytes),
@@ -35,16 +33,40 @@ export async function runJob(page, job, signal, onProgress) {
 }
 
 /**
+ * The same for a picture that is to speak.
  * @param {Page} page
- * @param {AutomationJob} job
+ * @param {SpeechJob} job
  * @param {AbortSignal} signal
  * @param {(progress: LiveProgress) => void} onProgress
- * @returns {Promise<AutomationResult>}
  */
-async function follow(page, job, signal, onProgress) {
+export async function runSpeech(page, job, signal, onProgress) {
+  const run = page.evaluate((given) => globalThis.zoetrope.speak(given), job);
+  const outcome = await follow(page, run, signal, onProgress);
+  if (!outcome.ok) throw commandError(outcome.failure);
+  const { soundCodec, totalMs, peakGpuBytes, ...video } = outcome.video;
+  return {
+    file: await fetchFile(page, outcome.bytes),
+    video,
+    report: { soundCodec, totalMs, peakGpuBytes },
+  };
+}
+
+/**
+ * Resolves with `run`, a job in the page; tells its progress and passes a stop on.
+ * @template R
+ * @param {Page} page
+ * @param {Promise<R>} run
+ * @param {AbortSignal} signal
+ * @param {(progress: LiveProgress) => void} onProgress
+ * @returns {Promise<R>}
+ */
+async function follow(page, run, signal, onProgress) {
   let ended = false;
-  const result = page
-    .evaluate((given) => globalThis.zoetrope.animate(given), job)
+  const result = run
+    .catch((cause) => {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new CommandError(`the browser stopped: ${reason.split('\n', 1).join('')}`);
+    })
     .finally(() => (ended = true));
   // Awaited below; a failure while this loop sleeps must not count as unhandled.
   result.catch(() => undefined);

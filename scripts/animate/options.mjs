@@ -1,17 +1,26 @@
 /** The command line of `npm run animate`: read, checked, and explained. */
-import { readFileSync, statSync } from 'node:fs';
-import { basename, dirname, extname, join, resolve } from 'node:path';
+import { readFileSync, readdirSync, statSync } from 'node:fs';
+import { basename, dirname, extname, join, relative, resolve, sep } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { CommandError, EXIT } from '../lib/command-error.mjs';
 import { root } from '../lib/steps.mjs';
+import { SPEECH_HELP, SPEECH_OPTIONS, speechWishes } from './speech-options.mjs';
+
+/**
+ * @typedef {object} SpeechCommand
+ * @property {string} sound
+ * @property {string} folder
+ * @property {import('../../src/app/protocol.ts').SpeakWishes} wishes
+ */
 
 /**
  * @typedef {object} AnimateCommand
  * @property {string | undefined} image absent = the first bundled example
  * @property {string} output
- * @property {{ name: string } | { folder: string } | undefined} model
+ * @property {{ name: string } | { folder: string, paths: string[] } | undefined} model
  * @property {Partial<import('../../src/engine/settings.ts').Settings>} settings
+ * @property {SpeechCommand | undefined} speech present = the picture speaks
  * @property {string | undefined} report
  * @property {string | undefined} browser
  * @property {string | undefined} dist
@@ -26,6 +35,8 @@ const PRECISIONS = /** @type {const} */ (['auto', 'f32', 'f16']);
 
 /** The largest picture file that the app takes. */
 const LARGEST_FILE = 64 * 2 ** 20;
+/** The longest sound: an hour of uncompressed stereo. */
+const LARGEST_SOUND = 2 ** 30;
 const DEFAULT_TIMEOUT = 3600;
 
 export const HELP = `Animates a picture: npm run animate -- [IMAGE] [OPTION...]
@@ -33,18 +44,25 @@ export const HELP = `Animates a picture: npm run animate -- [IMAGE] [OPTION...]
   IMAGE                  PNG, JPEG, WebP, GIF, BMP or AVIF; without one, a bundled photograph
   --prompt TEXT          what should happen; the built-in model reads words of motion only
   -o, --output FILE      the MP4 file to write (default: out/NAME.mp4)
-  --model NAME|DIR       a model of this build, or a folder with config.json and model.safetensors
+  --model NAME|DIR       a model of this build, a folder with config.json and model.safetensors, or the folder of a
+                         released Wan model: transformer/, vae/, text_encoder/, tokenizer/
   --preset NAME          ${PRESETS.join(', ')} (default: standard; preview where there is no graphics card)
   --frames N             ${range('frames')}
   --size WxH             sides ${range('side')}, multiples of 4; the picture is cropped to it
   --steps N              steps of the sampler, ${range('steps')}
   --motion X             strength of motion, ${range('motion')} (default: 0.5)
   --camera WORDS         e.g. "pan left, slowly zoom in", "orbit right", "still"
+  --negative-prompt TEXT what should not be seen; for models that read prompts whole
+  --guidance X           the prompt's pull, ${range('guidance')}; 1 halves the work of a step
+  --shift X              noise levels pushed up, ${range('shift')}
   --loop                 the end meets the beginning
   --seed N               another number, another motion (default: 0)
   --precision P          auto, f32 or f16 (default: auto)
   --fps N                ${range('fps')} (default: 24)
   --report FILE.json     write timings, adapter, memory and hashes of the frames
+  --audio FILE           makes the picture speak, with a model that can: WAV, MP3 or what else the browser plays;
+                         takes --prompt, --size WxH (an area), --seed, --precision and the model's own options:
+${SPEECH_HELP}
   --browser PATH         Chrome or Chromium to use
   --software             compute on the processor even where there is a graphics card
   --dist DIR             a built app to use as it is
@@ -61,27 +79,35 @@ export function readCommand(args) {
   if (positionals.length > 1) throw bad(`got ${positionals.length} pictures, takes one at a time`);
   const image = positionals[0] === undefined ? undefined : checkedImage(positionals[0]);
   const name = image === undefined ? 'example' : basename(image, extname(image));
+  const speech = values.audio === undefined ? undefined : checkedSpeech(values.audio, values);
+  if (!speech) refuseSpeechOptions(values);
   return {
     image,
     output: checkedOutput(values.output, join('out', `${name}.mp4`)),
     model: checkedModel(values.model),
-    settings: {
-      ...text('prompt', values.prompt),
-      ...text('camera', values.camera),
-      ...(values.preset !== undefined && {
-        preset: oneOf('preset', values.preset, PRESETS),
-      }),
-      ...(values.precision !== undefined && {
-        precision: oneOf('precision', values.precision, PRECISIONS),
-      }),
-      ...number('frames', values.frames),
-      ...number('steps', values.steps),
-      ...number('motion', values.motion),
-      ...number('seed', values.seed),
-      ...number('fps', values.fps),
-      ...size(values.size),
-      ...(values.loop && { loop: true }),
-    },
+    settings: speech
+      ? {}
+      : {
+          ...text('prompt', values.prompt),
+          ...text('camera', values.camera),
+          ...text('negativePrompt', values['negative-prompt']),
+          ...number('guidance', values.guidance),
+          ...number('shift', values.shift),
+          ...(values.preset !== undefined && {
+            preset: oneOf('preset', values.preset, PRESETS),
+          }),
+          ...(values.precision !== undefined && {
+            precision: oneOf('precision', values.precision, PRECISIONS),
+          }),
+          ...number('frames', values.frames),
+          ...number('steps', values.steps),
+          ...number('motion', values.motion),
+          ...number('seed', values.seed),
+          ...number('fps', values.fps),
+          ...size(values.size),
+          ...(values.loop && { loop: true }),
+        },
+    speech,
     report: values.report === undefined ? undefined : checkedOutput(values.report, ''),
     browser: values.browser,
     dist: values.dist === undefined ? undefined : here(values.dist),
@@ -104,11 +130,16 @@ function parse(args) {
     steps: string,
     motion: string,
     camera: string,
+    'negative-prompt': string,
+    guidance: string,
+    shift: string,
     loop: boolean,
     seed: string,
     precision: string,
     fps: string,
     report: string,
+    audio: string,
+    ...SPEECH_OPTIONS,
     browser: string,
     software: boolean,
     dist: string,
@@ -170,16 +201,51 @@ function checkedOutput(path, byDefault) {
   return file;
 }
 
+/**
+ * @param {string} path
+ * @param {ReturnType<typeof parse>['values']} values
+ * @returns {SpeechCommand}
+ */
+function checkedSpeech(path, values) {
+  const sound = here(path);
+  const stats = statSync(sound, { throwIfNoEntry: false });
+  if (!stats?.isFile()) throw bad(`no file ${path}`);
+  if (stats.size === 0) throw bad(`${path} is empty`);
+  if (stats.size > LARGEST_SOUND) {
+    throw bad(`${path} has ${stats.size} bytes, sounds may have ${LARGEST_SOUND}`);
+  }
+  const model = checkedModel(values.model);
+  if (!model || !('folder' in model)) throw bad('--audio needs --model DIR, a model that speaks');
+  return { sound, folder: model.folder, wishes: speechWishes(values, bad) };
+}
+
+/** @param {ReturnType<typeof parse>['values']} values */
+function refuseSpeechOptions(values) {
+  const names = /** @type {(keyof typeof SPEECH_OPTIONS)[]} */ (Object.keys(SPEECH_OPTIONS));
+  const given = names.find((name) => values[name] !== undefined);
+  if (given) throw bad(`--${given} needs --audio FILE`);
+}
+
 /** @param {string | undefined} model */
 function checkedModel(model) {
   if (model === undefined) return undefined;
   const folder = here(model);
   const isFolder = statSync(folder, { throwIfNoEntry: false })?.isDirectory();
-  return isFolder ? { folder } : { name: model };
+  return isFolder ? { folder, paths: pathsIn(folder) } : { name: model };
 }
 
 /**
- * @param {'prompt' | 'camera'} name
+ * @param {string} folder
+ * @returns {string[]} paths of the files in it and below, parts joined by `/`
+ */
+function pathsIn(folder) {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join('/'));
+}
+
+/**
+ * @param {'prompt' | 'camera' | 'negativePrompt'} name
  * @param {string | undefined} value
  */
 function text(name, value) {
@@ -200,14 +266,14 @@ function oneOf(name, value, known) {
 }
 
 /**
- * @param {'frames' | 'steps' | 'motion' | 'seed' | 'fps'} name
+ * @param {'frames' | 'steps' | 'motion' | 'seed' | 'fps' | 'guidance' | 'shift'} name
  * @param {string | undefined} value
  */
 function number(name, value) {
   if (value === undefined) return {};
   const [low, high] = limits[name];
   const parsed = value.trim() === '' ? NaN : Number(value);
-  const isWhole = name === 'motion' || name === 'fps' || Number.isInteger(parsed);
+  const isWhole = !['frames', 'steps', 'seed'].includes(name) || Number.isInteger(parsed);
   if (!(parsed >= low && parsed <= high && isWhole)) {
     throw bad(`--${name} got "${value}", takes ${range(name)}`);
   }

@@ -2,6 +2,9 @@
 
 const STAGES = {
   load: 'loading the model',
+  sound: 'listening',
+  text: 'reading the words',
+  picture: 'reading the picture',
   prepare: 'preparing',
   encode: 'reading the picture',
   denoise: 'imagining the motion',

@@ -1,6 +1,6 @@
 /** The models and pictures that ship with this build, with the addresses where the build put their files. */
-import { EngineError, urlSource } from '../engine/index.ts';
-import type { MotionModelFiles } from '../engine/index.ts';
+import { EngineError, openWan, urlFiles, urlSource } from '../engine/index.ts';
+import type { MotionModelFiles, WanModelFiles } from '../engine/index.ts';
 import type { ModelChoice } from './protocol.ts';
 
 const modelFiles = import.meta.glob<string>('../../weights/*/{config.json,model.safetensors}', {
@@ -34,7 +34,10 @@ export const examplePictures: readonly { readonly name: string; readonly url: st
 export async function openModel(
   choice: ModelChoice,
   signal: AbortSignal,
-): Promise<MotionModelFiles> {
+): Promise<MotionModelFiles | WanModelFiles> {
+  if ('folder' in choice && choice.paths?.some((path) => path.endsWith(`/${CONFIG}`))) {
+    return openWan(urlFiles(choice.folder, { signal }, choice.paths));
+  }
   const [config, weights] =
     'folder' in choice
       ? [`${choice.folder}/${CONFIG}`, `${choice.folder}/${WEIGHTS}`]

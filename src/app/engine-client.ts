@@ -1,6 +1,13 @@
 /** The page's side of the worker: requests as promises, with progress and cancel. */
 import workerUrl from './worker.ts?worker&url';
-import type { AnimateReport, ProgressEvent, Settings, Span } from '../engine/index.ts';
+import type {
+  AnimateReport,
+  ProgressEvent,
+  Settings,
+  Sound,
+  Span,
+  SpokenVideo,
+} from '../engine/index.ts';
 import type {
   AdapterState,
   Failure,
@@ -8,6 +15,7 @@ import type {
   ModelChoice,
   Request,
   Response,
+  SpeakWishes,
   Video,
 } from './protocol.ts';
 
@@ -31,6 +39,16 @@ export type AnimateRequest = {
   readonly onProgress?: (event: ProgressEvent) => void;
 };
 
+export type SpeakRequest = {
+  readonly picture: Blob;
+  readonly sound: Sound;
+  /** Address of the model's folder. */
+  readonly folder: string;
+  readonly wishes: SpeakWishes;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (event: ProgressEvent) => void;
+};
+
 export type Finished = {
   readonly video: Video;
   readonly report: AnimateReport;
@@ -42,6 +60,8 @@ export type EngineClient = {
   inspect(): Promise<AdapterState>;
   /** Resolves to the video. Rejects with `AppError`; a cancelled run has the code `cancelled`. */
   animate(request: AnimateRequest): Promise<Finished>;
+  /** Resolves to the video of a picture that speaks. Rejects likewise. */
+  speak(request: SpeakRequest): Promise<SpokenVideo>;
 };
 
 type Answer = Exclude<Response, { type: 'progress' }>;
@@ -102,6 +122,14 @@ export function startEngine(): EngineClient {
       );
       if (answer.type !== 'finished') throw unexpected(answer);
       return answer;
+    },
+    async speak({ picture, sound, folder, wishes, ...options }) {
+      const answer = await ask(
+        (id) => ({ type: 'speak', id, picture, sound, folder, wishes }),
+        options,
+      );
+      if (answer.type !== 'spoken') throw unexpected(answer);
+      return answer.video;
     },
   };
 }

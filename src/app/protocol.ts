@@ -1,8 +1,20 @@
 /** What page and worker say to each other. Pictures and videos travel as bytes, everything else as plain data. */
-import type { AnimateReport, ProgressEvent, Settings, Span } from '../engine/index.ts';
+import type {
+  AnimateReport,
+  ProgressEvent,
+  Settings,
+  Sound,
+  Span,
+  SpeakOptions,
+  SpokenVideo,
+} from '../engine/index.ts';
 
-/** Which model to run: its name in the catalog of this build, or the address of a folder with its files. */
-export type ModelChoice = { readonly name: string } | { readonly folder: string };
+/**
+ * Which model to run: its name in the catalog of this build, or the address of a folder with its files, whose paths are
+ * told where it has several parts.
+ */
+export type ModelChoice =
+  { readonly name: string } | { readonly folder: string; readonly paths?: readonly string[] };
 
 /** What a run is asked beside its video. */
 export type Measures = {
@@ -11,6 +23,9 @@ export type Measures = {
   /** Whether kernel variants are timed the first time; absent = where there is a graphics card. */
   readonly tune?: boolean;
 };
+
+/** What can be asked of a picture that speaks. */
+export type SpeakWishes = Pick<SpeakOptions, 'prompt' | 'settings' | 'precision' | 'weights'>;
 
 export type Request =
   | { readonly type: 'inspect'; readonly id: number }
@@ -21,6 +36,16 @@ export type Request =
       readonly model: ModelChoice;
       readonly settings: Partial<Settings>;
       readonly measures: Measures;
+    }
+  | {
+      readonly type: 'speak';
+      readonly id: number;
+      readonly picture: Blob;
+      /** Decoded by the page: workers cannot. */
+      readonly sound: Sound;
+      /** Address of the model's folder. */
+      readonly folder: string;
+      readonly wishes: SpeakWishes;
     }
   | { readonly type: 'cancel'; readonly id: number };
 
@@ -55,4 +80,5 @@ export type Response =
       /** Where the request asked for it. */
       readonly profile: readonly Span[] | undefined;
     }
+  | { readonly type: 'spoken'; readonly id: number; readonly video: SpokenVideo }
   | { readonly type: 'failed'; readonly id: number; readonly failure: Failure };

@@ -6,10 +6,18 @@ import {
   openDevice,
   Profiler,
   resolveSettings,
+  speakToMp4,
+  urlFiles,
 } from '../engine/index.ts';
-import type { Gpu, MotionModelFiles } from '../engine/index.ts';
+import type {
+  Gpu,
+  MotionModelFiles,
+  ProgressEvent,
+  Settings,
+  WanModelFiles,
+} from '../engine/index.ts';
 import { openModel } from './catalog.ts';
-import { decodePicture } from './picture.ts';
+import { decodePicture, decodeWhole } from './picture.ts';
 import type { AdapterState, Failure, ModelChoice, Request, Response } from './protocol.ts';
 
 const PROGRAM = 'Zoetrope 0.1.0';
@@ -28,10 +36,12 @@ function device(): Promise<Gpu> {
   return opened;
 }
 
-let opening: { readonly name: string; readonly files: Promise<MotionModelFiles> } | undefined;
+type ModelFiles = MotionModelFiles | WanModelFiles;
+
+let opening: { readonly name: string; readonly files: Promise<ModelFiles> } | undefined;
 
 /** The files of a model; those of a named one are the same each time, so that its weights can stay on the device. */
-function modelFiles(choice: ModelChoice, signal: AbortSignal): Promise<MotionModelFiles> {
+function modelFiles(choice: ModelChoice, signal: AbortSignal): Promise<ModelFiles> {
   if ('folder' in choice) return openModel(choice, signal);
   if (opening?.name !== choice.name) {
     // Later runs read from it too: a cancel of this one must not reach them.
@@ -61,10 +71,14 @@ async function animate(request: Extract<Request, { type: 'animate' }>): Promise<
   try {
     const gpu = await device();
     // What is quick on a graphics card takes a processor a quarter of an hour.
-    const preset = gpu.info.software ? 'preview' : 'standard';
-    const settings = resolveSettings({ preset, ...request.settings });
-    const picture = await decodePicture(request.picture, settings);
+    const { preset = gpu.info.software ? 'preview' : 'standard' } = request.settings;
     const model = await modelFiles(request.model, signal);
+    const usual = 'usual' in model ? model.usual : undefined;
+    const settings = resolveSettings({
+      ...{ preset, ...usualSettings(usual, preset) },
+      ...request.settings,
+    });
+    const picture = await decodePicture(request.picture, settings, usual?.sideMultiple);
     const { profile, tune = !gpu.info.software } = request.measures;
     const profiler = profile === true ? new Profiler(gpu) : undefined;
     const { file, codec, report } = await untilStopped(
@@ -91,6 +105,36 @@ async function animate(request: Extract<Request, { type: 'animate' }>): Promise<
   } finally {
     running.delete(id);
   }
+}
+
+async function speak(request: Extract<Request, { type: 'speak' }>): Promise<void> {
+  const { id, sound, folder, wishes } = request;
+  const abort = new AbortController();
+  running.set(id, abort);
+  try {
+    const gpu = await device();
+    const { signal } = abort;
+    const picture = { ...(await decodeWhole(request.picture)), channels: 4 };
+    const onProgress = (event: ProgressEvent): void => answer({ type: 'progress', id, event });
+    const run = speakToMp4({
+      ...{ ...wishes, gpu, picture, sound, signal, onProgress, tool: PROGRAM },
+      model: urlFiles(folder, { signal }),
+    });
+    const video = await untilStopped(gpu, abort, run);
+    answer({ type: 'spoken', id, video }, [video.file.buffer]);
+  } finally {
+    running.delete(id);
+  }
+}
+
+/** What is usual for a Wan model, in place of the presets'; previews stay as short as any. */
+function usualSettings(
+  usual: WanModelFiles['usual'] | undefined,
+  preset: Settings['preset'],
+): Partial<Settings> {
+  if (!usual) return {};
+  const { fps, frames, steps } = usual;
+  return preset === 'preview' ? { fps } : { fps, frames, steps };
 }
 
 /**
@@ -123,6 +167,7 @@ async function handle(request: Request): Promise<void> {
   try {
     if (request.type === 'cancel') running.get(id)?.abort();
     else if (request.type === 'animate') await animate(request);
+    else if (request.type === 'speak') await speak(request);
     else answer({ type: 'inspected', id, adapter: adapterState(await device()) });
   } catch (error) {
     answer({ type: 'failed', id, failure: failureOf(error) });

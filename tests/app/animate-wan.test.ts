@@ -1,0 +1,95 @@
+/** A Wan model in a folder on disk, its weights random and few, from the command line to an MP4. */
+import { spawnSync } from 'node:child_process';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import process from 'node:process';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { builtApp } from '../../scripts/lib/build.mjs';
+import type { AnimateReport } from '../../src/engine/index.ts';
+import { firstFrameWan, randomParts } from '../helpers/wan-model.ts';
+import { repository } from './app.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'zoetrope-wan-'));
+const model = join(folder, 'model');
+const video = join(folder, 'video.mp4');
+
+let dist: string;
+
+beforeAll(() => {
+  dist = builtApp();
+  for (const [part, bytes] of randomParts(firstFrameWan)) {
+    mkdirSync(join(model, part), { recursive: true });
+    writeFileSync(join(model, part, 'config.json'), JSON.stringify(firstFrameWan[part]));
+    writeFileSync(join(model, part, 'diffusion_pytorch_model.safetensors'), bytes);
+  }
+  mkdirSync(join(model, 'tokenizer'));
+  copyFileSync(
+    join(repository, 'tests/fixtures/tokenizers/umt5.json'),
+    join(model, 'tokenizer/tokenizer.json'),
+  );
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function animate(...args: string[]) {
+  const small = ['--size', '96x64', '--frames', '5', '--steps', '2', '--guidance', '1'];
+  const command = [join(repository, 'scripts/animate.mjs'), '--dist', dist, '--software'];
+  const all = [...command, '-o', video, '--model', model, ...small, ...args];
+  return spawnSync(process.execPath, all, { encoding: 'utf8' });
+}
+
+function reportOf(...args: string[]): AnimateReport {
+  const path = join(folder, 'report.json');
+  const { status, stderr } = animate('--report', path, ...args);
+  expect(stderr).not.toContain('animate:');
+  expect(status).toBe(0);
+  return JSON.parse(readFileSync(path, 'utf8')) as AnimateReport;
+}
+
+describe('npm run animate with the folder of a Wan model', () => {
+  it('writes the video, the same for the same seed and prompt', () => {
+    const first = reportOf('--prompt', 'A wren sings.');
+    expect(first.size).toEqual({ width: 96, height: 64 });
+    expect(first.frameHashes).toHaveLength(5);
+    expect(new Set(first.frameHashes).size).toBeGreaterThan(1);
+    expect(first.model).toMatchObject({ family: 'wan', guidance: 1, shift: 5 });
+    expect(first.settings).toMatchObject({ fps: 24, steps: 2 });
+    expect(Object.keys(first.timings)).toEqual(['load', 'prepare', 'encode', 'denoise', 'render']);
+    expect(readFileSync(video).subarray(4, 8).toString('latin1')).toBe('ftyp');
+    expect(reportOf('--prompt', 'A wren sings.').frameHashes).toEqual(first.frameHashes);
+    expect(reportOf('--prompt', 'A wren sings.', '--seed', '1').frameHashes).not.toEqual(
+      first.frameHashes,
+    );
+    expect(reportOf('--prompt', 'Clouds drift.').frameHashes).not.toEqual(first.frameHashes);
+  });
+
+  it.each([
+    ['a frame count that the model cannot make', ['--frames', '6'], 'frame count'],
+    ['a size that the model cannot make', ['--size', '100x64'], 'multiples of 32'],
+    ['guidance beyond reason', ['--guidance', '200'], '--guidance got "200"'],
+  ])('ends with 2 for %s', (_what, args, text) => {
+    const { status, stderr } = animate(...args);
+    expect(stderr).toContain(text);
+    expect(status).toBe(2);
+  });
+
+  it('says what is missing or wrong before any weight is read', () => {
+    const weights = join(model, 'vae/diffusion_pytorch_model.safetensors');
+    renameSync(weights, `${weights}.away`);
+    const missing = animate();
+    copyFileSync(join(model, 'text_encoder/diffusion_pytorch_model.safetensors'), weights);
+    const wrong = animate();
+    renameSync(`${weights}.away`, weights);
+    expect(missing.stderr).toContain('vae/ — got no file of weights');
+    expect(wrong.stderr).toContain('tensors of the model');
+    expect([missing.status, wrong.status]).toEqual([1, 1]);
+  });
+});
