@@ -69,16 +69,6 @@ export type Operator<N extends string = string> = {
 export const indexOf = (shape: Shape, place: readonly number[]): number =>
   shape.reduce((index, length, axis) => index * length + (place[axis] ?? 0), 0);
 
-/** Returns the place of a row-major index. */
-export function placeOf(shape: Shape, index: number): number[] {
-  const place: number[] = [];
-  for (const length of shape.toReversed()) {
-    place.unshift(index % length);
-    index = Math.floor(index / length);
-  }
-  return place;
-}
-
 /** The layout of a shape as it stands. */
 export const asIs = (shape: Shape, seen: Shape = shape): Layout => ({
   order: shape.map((_, axis) => axis),
