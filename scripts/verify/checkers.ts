@@ -10,6 +10,7 @@ import { flowMatch, transport } from './cases/flow-match.ts';
 import { motion } from './cases/motion.ts';
 import { clipImage, clipText } from './cases/openclip.ts';
 import { dynamiCrafterPictures, i2vgenPictures } from './cases/pictures.ts';
+import { newbiePipeline } from './cases/newbie-pipeline.ts';
 import { luminaTransformer, newbieTransformer } from './cases/nextdit.ts';
 import { pipelines } from './cases/pipelines.ts';
 import { s2v } from './cases/s2v.ts';
@@ -17,6 +18,7 @@ import { schedulers } from './cases/schedulers.ts';
 import { gemma, jina } from './cases/text-encoders.ts';
 import { taef2, taehv, taesd } from './cases/tiny-autoencoders.ts';
 import { umt5 } from './cases/umt5.ts';
+import { dynamiCrafterUnet, i2vgenUnet } from './cases/unet3d.ts';
 import { vae } from './cases/vae.ts';
 import { wav2vec2Case } from './cases/wav2vec2.ts';
 
@@ -25,6 +27,8 @@ export const CHECKERS: readonly Checker[] = [
   clipText,
   clipImage,
   autoencoder,
+  i2vgenUnet,
+  dynamiCrafterUnet,
   i2vgenPictures,
   dynamiCrafterPictures,
   schedulers,
@@ -38,6 +42,7 @@ export const CHECKERS: readonly Checker[] = [
   jina,
   newbieTransformer,
   luminaTransformer,
+  newbiePipeline,
   dit,
   originalDit,
   umt5,

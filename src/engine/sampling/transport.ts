@@ -6,6 +6,7 @@
 import { EngineError } from '../gpu/errors.ts';
 import { shiftForTokens } from './flow-match.ts';
 import { linspace, logSnr, shifted } from './schedule.ts';
+import type { Schedule } from './schedule.ts';
 import { sum, terms, times } from './terms.ts';
 import type { SamplerStep, Terms } from './terms.ts';
 
@@ -49,6 +50,13 @@ export function odeTransport(method: OdeMethod, points: number, shift: TimeShift
   const calls = { euler, midpoint, rk4 }[method];
   const steps = grid.slice(1).flatMap((end, i) => calls(grid[i] ?? 0, end - (grid[i] ?? 0)));
   return { grid, steps, callsPerStep: steps.length / (points - 1) };
+}
+
+/** Returns Euler's method on the noise levels of a schedule, 1 − t: FlowMatchEuler, seen from noise to data. */
+export function scheduleTransport({ sigmas }: Schedule): Transport {
+  const level = (i: number): number => sigmas[i] ?? 0;
+  const steps = sigmas.slice(1).flatMap((end, i) => euler(1 - level(i), level(i) - end));
+  return { grid: sigmas.map((sigma) => 1 - sigma), steps, callsPerStep: 1 };
 }
 
 const call = (t: number, next: Terms, more: Partial<SamplerStep> = {}): SamplerStep => ({

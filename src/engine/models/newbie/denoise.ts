@@ -1,0 +1,142 @@
+/** Denoising: one step recorded with guidance and one without, replayed over a table of solver rows. */
+import type { DeviceTensor } from '../../gpu/tensor.ts';
+import { createTensor, readTensor, writeTensor } from '../../gpu/tensor.ts';
+import { Graph } from '../../graph/graph.ts';
+import type { Tensor } from '../../graph/graph.ts';
+import { guided } from '../../graph/ops/guidance.ts';
+import { reshape } from '../../graph/ops/layout.ts';
+import { schedulerStep } from '../../graph/ops/scheduler.ts';
+import { tableRow } from '../../graph/ops/table.ts';
+import { fuse } from '../../graph/passes/fuse.ts';
+import type { Recording } from '../../graph/record.ts';
+import { record } from '../../graph/record.ts';
+import { Scope } from '../../nn/module.ts';
+import type { Engine } from '../../nn/run-once.ts';
+import type { LoopOptions } from '../../sampling/loop.ts';
+import { runSteps } from '../../sampling/loop.ts';
+import { SamplerState } from '../../sampling/state.ts';
+import type { Transport } from '../../sampling/transport.ts';
+import type { WeightSource } from '../../weights/upload.ts';
+import { WeightSet } from '../../weights/upload.ts';
+import type { NextDitConfig } from './config.ts';
+import { modulationParts } from './modulation.ts';
+import { nextDit } from './nextdit.ts';
+import type { LatentGrid } from './request.ts';
+
+/** What one text does to the network, the same for all steps but for the row of the table. */
+export type Branch = {
+  /** Rows of the context refiner: [L, width]. */
+  readonly caption: Float32Array;
+  /** Modulation for every row of the solver: [rows, parts, width]. */
+  readonly modulation: Float32Array;
+};
+
+export type DenoisePlan = {
+  readonly config: NextDitConfig;
+  readonly grid: LatentGrid;
+  readonly transport: Transport;
+  readonly noise: Float32Array;
+  readonly prompt: Branch;
+  /** Without it there is no guidance. */
+  readonly negativePrompt: Branch | undefined;
+  readonly guidance: number;
+  /** Time from which on there is no guidance. */
+  readonly guideUntil: number;
+  readonly guidanceLimit: number;
+};
+
+export type DenoiseOptions = LoopOptions & {
+  /** Called with the latent after each step, which is then read back: for tests and previews. */
+  readonly onLatent?: (latent: Float32Array) => void;
+};
+
+/** Resolves to the clean latent [h, w, C]. Rejects with `AbortError` once the signal of `options` fires. */
+export async function denoise(
+  engine: Engine,
+  source: WeightSource,
+  plan: DenoisePlan,
+  { onLatent, onStep, ...options }: DenoiseOptions = {},
+): Promise<Float32Array> {
+  const { device } = engine.gpu;
+  const { steps, callsPerStep } = plan.transport;
+  const { h, w, C } = plan.grid;
+  const sampler = { sigmas: [], timesteps: [], steps };
+  const state = new SamplerState(device, sampler, [h, w, C], () => plan.guidance);
+  const weights = new WeightSet(engine.gpu, source);
+  const tables = [plan.prompt, ...(plan.negativePrompt ? [plan.negativePrompt] : [])].map(
+    (branch) => modulationTable(device, plan, branch),
+  );
+  const recordings = new Map<boolean, Recording>();
+  const recordingOf = async (withGuidance: boolean): Promise<Recording> => {
+    const known = recordings.get(withGuidance);
+    if (known) return known;
+    const recording = await recordStep(
+      engine,
+      weights,
+      plan,
+      state,
+      withGuidance ? tables : tables.slice(0, 1),
+    );
+    recordings.set(withGuidance, recording);
+    return recording;
+  };
+  try {
+    state.start(plan.noise);
+    const isGuided = (step: number): boolean =>
+      tables.length > 1 && (steps[step]?.timestep ?? 1) < plan.guideUntil;
+    await runSteps(engine.executor, steps.length, (step) => recordingOf(isGuided(step)), {
+      ...options,
+      onStep: async (done) => {
+        if (done % callsPerStep === 0) onLatent?.(await readTensor(device, state.x));
+        await onStep?.(done);
+      },
+    });
+    return await readTensor(device, state.x);
+  } finally {
+    for (const recording of recordings.values()) recording.destroy();
+    for (const { buffer } of tables) buffer.destroy();
+    weights.destroy();
+    state.destroy();
+  }
+}
+
+function modulationTable(device: GPUDevice, plan: DenoisePlan, branch: Branch): DeviceTensor {
+  const { count } = modulationParts(plan.config);
+  const shape = [plan.transport.steps.length, count, plan.config.width];
+  const table = createTensor(device, 'modulation', shape);
+  writeTensor(device, table, branch.modulation);
+  return table;
+}
+
+/** Records one step with the branches that have a table: the prompt's, and the negative one's for guidance. */
+async function recordStep(
+  engine: Engine,
+  weights: WeightSet,
+  plan: DenoisePlan,
+  state: SamplerState,
+  tables: readonly DeviceTensor[],
+): Promise<Recording> {
+  const { gpu, pipelines } = engine;
+  const graph = new Graph({ precision: engine.precision, quantise: engine.quantise });
+  const { step, coefficients, ...tensors } = state.in(graph);
+  const network = nextDit(plan.config)(new Scope(graph));
+  const branches = [plan.prompt, plan.negativePrompt];
+  const [c, u] = tables.map((table, i): Tensor => {
+    const row = tableRow(graph.external(table), step);
+    const caption = branches[i]?.caption ?? new Float32Array();
+    const { width } = plan.config;
+    return network({
+      latent: tensors.x,
+      caption: graph.constant(`caption ${i}`, caption, [caption.length / width, width]),
+      modulation: reshape(row, [1, ...row.shape]),
+    });
+  });
+  if (c) {
+    const bound = u && plan.guidanceLimit > 0;
+    const velocity = bound ? guided(c, u, plan.guidance, plan.guidanceLimit) : c;
+    schedulerStep(tensors, velocity, bound ? undefined : u, coefficients, step);
+  }
+  fuse(graph, gpu.caps);
+  await weights.load(graph);
+  return record(graph, { gpu, pipelines, weights: (key) => weights.get(key) });
+}

@@ -1,0 +1,205 @@
+/**
+ * The NewBie pipeline, from two texts to a picture: Gemma and Jina read them, the transformer turns noise into a latent
+ * that the FLUX autoencoder shows. Each stage frees what the next one does not need.
+ */
+import { affine } from '../../graph/ops/elementwise.ts';
+import { reshape } from '../../graph/ops/layout.ts';
+import type { Raster } from '../../image/resize.ts';
+import type { Engine, RunOptions } from '../../nn/run-once.ts';
+import { runOnce } from '../../nn/run-once.ts';
+import { flowMatchSchedule } from '../../sampling/flow-match.ts';
+import { normal } from '../../sampling/rng.ts';
+import type { Transport } from '../../sampling/transport.ts';
+import { dpmTransport, odeTransport, scheduleTransport } from '../../sampling/transport.ts';
+import type { RowSource } from '../../weights/mapped.ts';
+import { autoencoderDecoder } from '../autoencoder-kl/autoencoder.ts';
+import type { AutoencoderConfig } from '../autoencoder-kl/config.ts';
+import { parseAutoencoderConfig, pixelsPerLatent } from '../autoencoder-kl/config.ts';
+import { renameAutoencoder } from '../autoencoder-kl/names.ts';
+import type { NextDitConfig } from './config.ts';
+import { parseNextDitConfig } from './config.ts';
+import type { Branch } from './denoise.ts';
+import { denoise } from './denoise.ts';
+import type { EncodedText, TextCache } from './encode.ts';
+import { encodeText } from './encode.ts';
+import { computeModulation } from './modulation.ts';
+import { nextDitCaption } from './nextdit.ts';
+import type { LatentGrid, NewbieRequest, NewbieSource, TextIds } from './request.ts';
+import { checkNewbieRequest } from './request.ts';
+import { nextDitNames, nextDitWeights } from './weights.ts';
+
+export type NewbieStage = 'text' | 'conditions' | 'denoise' | 'decode';
+
+export type NewbieProgress = {
+  readonly stage: NewbieStage;
+  /** Share of the stage that is done, 0 … 1. */
+  readonly done: number;
+  /** Call of the network that runs and how many there are, while denoising. */
+  readonly step?: number;
+  readonly steps?: number;
+  /** Milliseconds that denoising has to go, once a step has been timed. */
+  readonly leftMs?: number;
+};
+
+/** What a stage made: the texts, or the latent [h, w, C] after each step. */
+export type NewbieTrace =
+  | { readonly stage: 'texts'; readonly texts: readonly EncodedText[] }
+  | { readonly stage: 'latent'; readonly latent: Float32Array };
+
+export type NewbieOptions = {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: NewbieProgress) => void;
+  /** Called with intermediates, which are read back for it: for tests and previews. */
+  readonly onTrace?: (trace: NewbieTrace) => void;
+  /** Texts that were encoded before, with the same encoders. */
+  readonly texts?: TextCache;
+};
+
+/** Shift of the noise levels that the model was trained with. */
+const SHIFT = 6;
+
+/**
+ * Resolves to the picture, RGB in 0 … 1. Throws `newbie/…` for a request that cannot be served, `weights/…` for files that
+ * are not the model's, `gpu/limit` where the device is too small, and `AbortError` soon after `signal` fires.
+ */
+export async function paint(
+  engine: Engine,
+  source: NewbieSource,
+  request: NewbieRequest,
+  options: NewbieOptions = {},
+): Promise<Raster> {
+  const { signal, onTrace } = options;
+  const abort = signal && { signal };
+  const report = (stage: NewbieStage) => ({
+    ...abort,
+    onProgress: (done: number) => options.onProgress?.({ stage, done }),
+  });
+  const vae = parseAutoencoderConfig(await source.config('vae'));
+  const { config, weights } = await openTransformer(source);
+  const grid = checkNewbieRequest(request, {
+    space: pixelsPerLatent(vae),
+    patch: config.patch,
+    channels: config.channels,
+  });
+  const transport = transportOf(request);
+
+  const { prompt, negativePrompt, guidance } = request;
+  const ids = guidance > 1 && negativePrompt ? [prompt, negativePrompt] : [prompt];
+  const texts = await encodeTexts(engine, source, ids, options.texts, report('text'));
+  onTrace?.({ stage: 'texts', texts });
+
+  const branches: Branch[] = [];
+  for (const text of texts)
+    branches.push(await branchOf(engine, weights, config, transport, text, report('conditions')));
+  const [first = NOTHING, second] = branches;
+
+  const latent = await denoise(
+    engine,
+    weights,
+    {
+      ...{ config, grid, transport, guidance, noise: noiseOf(request, grid) },
+      ...{ prompt: first, negativePrompt: second },
+      guideUntil: request.guideUntil ?? Infinity,
+      guidanceLimit: request.guidanceLimit ?? 0,
+    },
+    {
+      ...abort,
+      onProgress: (progress) => options.onProgress?.({ ...progress, stage: 'denoise' }),
+      ...(onTrace && { onLatent: (latent: Float32Array) => onTrace({ stage: 'latent', latent }) }),
+    },
+  );
+  return decode(engine, source, vae, { latent, grid }, report('decode'));
+}
+
+const NOTHING: Branch = { caption: new Float32Array(), modulation: new Float32Array() };
+
+async function openTransformer(
+  source: NewbieSource,
+): Promise<{ config: NextDitConfig; weights: RowSource }> {
+  const named = nextDitNames(await source.weights('transformer'));
+  const config = parseNextDitConfig(await source.config('transformer'), named);
+  return { config, weights: nextDitWeights(named, config) };
+}
+
+/** The rows of the solver, one for each call of the network. */
+function transportOf({ solver = 'flow_euler', steps, shift = SHIFT }: NewbieRequest): Transport {
+  if (solver === 'flow_euler')
+    return scheduleTransport(
+      flowMatchSchedule({ steps, grid: 'linear', shift: { factor: shift } }),
+    );
+  if (solver === 'dpmpp') return dpmTransport(2, steps, shift);
+  return odeTransport(solver, steps + 1, { factor: shift });
+}
+
+const noiseOf = ({ noise, seed }: NewbieRequest, { h, w, C }: LatentGrid): Float32Array =>
+  noise ?? normal(seed ?? 0, 0, h * w * C);
+
+async function encodeTexts(
+  engine: Engine,
+  source: NewbieSource,
+  texts: readonly TextIds[],
+  cache: TextCache | undefined,
+  options: RunOptions,
+): Promise<EncodedText[]> {
+  const encoded: EncodedText[] = [];
+  for (const ids of texts) {
+    const own = {
+      ...options,
+      onProgress: (done: number) => options.onProgress?.((encoded.length + done) / texts.length),
+    };
+    const encode = (): Promise<EncodedText> => encodeText(engine, source, ids, own);
+    encoded.push(await (cache ? cache.get(ids, encode) : encode()));
+  }
+  return encoded;
+}
+
+/** What does not change from step to step, worked out once: caption rows, and the modulation of all steps. */
+async function branchOf(
+  engine: Engine,
+  weights: RowSource,
+  config: NextDitConfig,
+  { steps }: Transport,
+  { rows, pooled }: EncodedText,
+  options: RunOptions,
+): Promise<Branch> {
+  const times = steps.map(({ timestep }) => timestep);
+  const request = { times, pooled: config.pooledDim === undefined ? undefined : pooled };
+  const modulation = await computeModulation(engine, weights, config, request, options);
+  const results = await runOnce(
+    engine,
+    weights,
+    (root) => {
+      const text = root.graph.constant('text', rows, [
+        rows.length / config.textDim,
+        config.textDim,
+      ]);
+      root.graph.result('caption', nextDitCaption(config)(root)(text));
+    },
+    options,
+  );
+  return { caption: results['caption'] ?? rows, modulation: modulation.table };
+}
+
+async function decode(
+  engine: Engine,
+  source: NewbieSource,
+  config: AutoencoderConfig,
+  { latent, grid: { h, w, C } }: { latent: Float32Array; grid: LatentGrid },
+  options: RunOptions,
+): Promise<Raster> {
+  const rename = renameAutoencoder(config.channels.length);
+  const weights = await source.weights('vae', rename);
+  const results = await runOnce(
+    engine,
+    weights,
+    (root) => {
+      const x = root.graph.constant('latent', latent, [h, w, C]);
+      const z = reshape(affine(x, 1 / config.scale, config.shift), [1, h, w, C]);
+      root.graph.result('picture', affine(autoencoderDecoder(config)(root)(z), 0.5, 0.5));
+    },
+    options,
+  );
+  const side = pixelsPerLatent(config);
+  const data = (results['picture'] ?? latent).map((value) => Math.min(1, Math.max(0, value)));
+  return { width: w * side, height: h * side, channels: 3, data };
+}
