@@ -56,6 +56,8 @@ export async function readElements(
 
 /** Places that are looked at: the corners of the result and some in between. */
 const PLACES = 40;
+/** Work that a processor does on them in a second or two. */
+const REFERENCE_FLOPS = 1e8;
 
 /** Largest allowed error of a value, as a share of the root mean square of all that are looked at. */
 export const ALLOWED = { f32: 1e-3, f16: 5e-2 } as const;
@@ -73,8 +75,8 @@ export async function referenceFor(
 ): Promise<Reference> {
   const { result, flops = 0 } = operator;
   const size = result.reduce((a, b) => a * b, 1);
-  const each = flops / size;
-  const count = Math.max(4, Math.min(PLACES, Math.floor(4e7 / each)));
+  const each = operator.referenceFlops ?? flops / size;
+  const count = Math.max(4, Math.min(PLACES, Math.floor(REFERENCE_FLOPS / each)));
   const places = Array.from({ length: count }, (_, i) =>
     result.map((length, axis) =>
       i === 0 ? 0 : i === 1 ? length - 1 : Math.imul(i * 7919 + axis * 104_729, 40_503) % length,

@@ -63,6 +63,7 @@ function groupedAttention(name: string, { groups, Lq, Lk, heads, D }: Sizes): Op
       v: [groups * Lk, heads * D],
     },
     build: (_, { q, k, v }) => attention(q, k, v, { heads, groups }),
+    referenceFlops: 2 * Lk * D,
     expected([row = 0, head = 0, column = 0]) {
       const at = (token: number): number => (token * heads + head) * D;
       const first = Math.floor(row / Lq) * Lk;

@@ -53,6 +53,8 @@ export type Operator<N extends string = string> = {
    * which `npm run verify` holds against PyTorch.
    */
   expected?(place: readonly number[]): number;
+  /** What `expected` computes for one value, in flops; default its share of the whole. */
+  readonly referenceFlops?: number;
   /** Layouts of the operands and, under `y`, of the result. */
   readonly onnx?: { readonly layouts: Layouts; readonly nodes: readonly OnnxNode[] };
   readonly tfjs?: {
