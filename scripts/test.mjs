@@ -10,7 +10,7 @@ import process from 'node:process';
 import { checks } from './check.mjs';
 import { packaged, root, runStep } from './lib/steps.mjs';
 
-const GOLDEN = '../shared/golden/wan';
+const GOLDEN = ['../shared/golden/wan', '../shared/golden/nextdit'];
 
 const total = { passed: 0, failed: 0, skipped: 0 };
 const scratch = mkdtempSync(join(tmpdir(), 'zoetrope-test-'));
@@ -59,13 +59,13 @@ function vitest(project) {
 
 /** Runs the golden cases in both precisions and adds up their closing lines. */
 function verify() {
-  if (!existsSync(join(root, GOLDEN))) {
-    console.log(`\n== verify: skipped, there is no folder ${GOLDEN}`);
-    return;
-  }
+  const folders = GOLDEN.filter((folder) => existsSync(join(root, folder)));
+  for (const folder of GOLDEN.filter((known) => !folders.includes(known)))
+    console.log(`\n== verify: skipped, there is no folder ${folder}`);
+  if (folders.length === 0) return;
   for (const precision of ['f32', 'f16']) {
-    console.log(`\n== verify ${GOLDEN} in ${precision}`);
-    const args = ['scripts/run.mjs', 'scripts/verify.ts', GOLDEN, '--precision', precision];
+    console.log(`\n== verify ${folders.join(' ')} in ${precision}`);
+    const args = ['scripts/run.mjs', 'scripts/verify.ts', ...folders, '--precision', precision];
     args.push('--adapter', 'lavapipe');
     const { status, stdout } = spawnSync(process.execPath, args, {
       cwd: root,
