@@ -59,6 +59,20 @@ export const conv2d =
       });
   };
 
+/** Convolution along the frames alone, zeros before the first and behind the last: [T, H, W, in] -> [T, H, W, out]. */
+export const frameConv =
+  (options: {
+    readonly in: number;
+    readonly out: number;
+    readonly kernel: number;
+  }): Module<Layer> =>
+  (scope) => {
+    const kernel: Triple = [options.kernel, 1, 1];
+    const half: Triple = [Math.floor(options.kernel / 2), 0, 0];
+    const { weight, bias } = weightsOf(scope, { ...options, kernel });
+    return (x) => conv(x, weight, bias, { kernel, before: half, after: half });
+  };
+
 /**
  * Convolution over frames and pixels, causal in time and zero-padded in space: [T, H, W, in] -> [T, H, W, out].
  * `residual` is added to the result. Frames before the chunk come from the stream.

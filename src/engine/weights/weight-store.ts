@@ -6,12 +6,19 @@
 import { EngineError } from '../gpu/errors.ts';
 import type { ByteSource } from './byte-source.ts';
 import { floatsOfBytes, isScaled, unitOf, valuesIn } from './dtype.ts';
+import type { StoredDtype } from './dtype.ts';
 import { openWeights } from './gguf.ts';
 import { CHUNK_BYTES, readBytes, readValues } from './safetensors.ts';
 import type { TensorInfo, WeightFile } from './safetensors.ts';
 
-/** Where a tensor is found: under another name, or as rows [first, end) of the first axis of another tensor. */
-export type Alias = string | { readonly name: string; readonly rows: readonly [number, number] };
+/**
+ * Where a tensor is found: under another name, or as rows of the first axis of another tensor: [first, end), or one of
+ * `of` equal parts of them.
+ */
+export type Alias =
+  | string
+  | { readonly name: string; readonly rows: readonly [number, number] }
+  | { readonly name: string; readonly part: number; readonly of: number };
 
 /** From the name that a model asks for to where a file may keep it; undefined when there is no other place. */
 export type Rename = (name: string) => Alias | undefined;
@@ -124,6 +131,17 @@ export class WeightStore {
     }
   }
 
+  /** Returns how `name` is stored and its bytes in pieces; undefined when numbers are made of several tensors. */
+  raw(
+    name: string,
+    chunkBytes = CHUNK_BYTES,
+  ): { readonly dtype: StoredDtype; readonly pieces: AsyncIterable<Uint8Array> } | undefined {
+    const { file, info } = this.#place(name);
+    if (isScaled(info.dtype) && this.#scalePlace(info.name)) return undefined;
+    this.#used.add(info.name);
+    return { dtype: info.dtype, pieces: readBytes(file, info, chunkBytes) };
+  }
+
   /** Throws `weights/missing` with the first five of `names` that are not there. */
   checkAllPresent(names: Iterable<string>): void {
     const missing = [...names].filter((name) => !this.has(name));
@@ -166,7 +184,11 @@ export class WeightStore {
     if (alias === undefined) return undefined;
     if (typeof alias === 'string') return this.#places.get(alias);
     const whole = this.#places.get(alias.name);
-    return whole && { file: whole.file, info: rowsOf(whole.info, alias.rows) };
+    if (!whole) return undefined;
+    const span = 'of' in alias ? (whole.info.shape[0] ?? 0) / alias.of : 0;
+    const rows: readonly [number, number] =
+      'of' in alias ? [alias.part * span, (alias.part + 1) * span] : alias.rows;
+    return { file: whole.file, info: rowsOf(whole.info, rows) };
   }
 
   #isScale(name: string): boolean {
@@ -219,7 +241,7 @@ function multiply(
 /** The entry of rows [first, end) of the first axis. */
 function rowsOf(info: TensorInfo, [first, end]: readonly [number, number]): TensorInfo {
   const rows = info.shape[0] ?? 0;
-  if (!(first >= 0 && first <= end && end <= rows)) {
+  if (!(Number.isInteger(first) && first >= 0 && first <= end && end <= rows)) {
     throw new EngineError(
       'weights/shape',
       `"${info.name}" [${info.shape.join(', ')}] — got ${rows} rows, needs rows ${first} to ${end} — use the weights of this model`,
