@@ -5,9 +5,12 @@ import { paperGpu } from '../../src/engine/gpu/paper.ts';
 import { readBytes } from '../../src/engine/gpu/tensor.ts';
 import { Graph } from '../../src/engine/graph/graph.ts';
 import { seeded } from '../../src/engine/kernels/case.ts';
+import { bytesSource } from '../../src/engine/weights/byte-source.ts';
+import { writeSafetensors } from '../../src/engine/weights/safetensors-writer.ts';
 import { SLAB_VALUES, slabsOf } from '../../src/engine/weights/slabs.ts';
 import type { WeightSource } from '../../src/engine/weights/upload.ts';
 import { SHAPES_ALONE, WeightSet } from '../../src/engine/weights/upload.ts';
+import { WeightStore } from '../../src/engine/weights/weight-store.ts';
 import { testGpus } from '../helpers/devices.ts';
 import { PAPER_CAPS } from '../helpers/wan-model.ts';
 
@@ -80,6 +83,45 @@ describe.each(testGpus().filter(({ name }) => name === 'lavapipe'))(
   },
 );
 
+describe('weights as they are stored', () => {
+  const file = (dtype: 'F16' | 'BF16' | 'F32'): Uint8Array => {
+    const words = Uint16Array.from(
+      { length: 64 * 40 },
+      (_, i) => ((i * 2654435761) >>> 16) & 0xbfff,
+    ); // numbers, no NaN
+    const data = dtype === 'F32' ? values(64 * 40) : words;
+    return writeSafetensors([['w', { dtype, shape: [64, 40], data }]]);
+  };
+
+  it.each([
+    ['F32', 'f32'],
+    ['F16', 'f16'],
+    ['BF16', 'f16'],
+    ['F16', 'f32'],
+    ['F32', 'f16'],
+  ] as const)('from %s to %s are the same as by way of numbers', async (stored, precision) => {
+    const written = async (hideRaw: boolean): Promise<Buffer> => {
+      const gpu = paperGpu(PAPER_CAPS);
+      const seen: Uint8Array[] = [];
+      gpu.device.queue.writeBuffer = (_buffer, _at, bytes) => {
+        seen.push(Buffer.from(bytes as Uint8Array));
+        return undefined;
+      };
+      const store = await WeightStore.open([bytesSource(file(stored))]);
+      const from: WeightSource = hideRaw
+        ? { info: (name) => store.info(name), read: (name) => store.read(name) }
+        : store;
+      const graph = new Graph({ precision });
+      graph.weight('w', [64, 40]);
+      await new WeightSet(gpu, from).load(graph);
+      return Buffer.concat(seen);
+    };
+    const [direct, throughNumbers] = [await written(false), await written(true)];
+    expect(direct.byteLength).toBe(64 * 40 * (precision === 'f16' ? 2 : 4));
+    expect(direct.equals(throughNumbers)).toBe(true);
+  });
+});
+
 describe('memory for weights', () => {
   it('is as large as the weights, whatever their sizes', async () => {
     const gpu = paperGpu(PAPER_CAPS);
@@ -130,7 +172,9 @@ describe('slabs', () => {
     const { seen, joined, all } = await slabs(3 * SLAB_VALUES, SLAB_VALUES, 1_000_003);
     expect(seen).toEqual([0, 1, 2].map((first) => ({ first, rows: 1 })));
     expect(joined.slice(3, 6)).toEqual([...all.subarray(SLAB_VALUES, SLAB_VALUES + 3)]);
-    expect((await slabs(30, 10, 7)).seen).toEqual([{ first: 0, rows: 3 }]);
+    const small = await slabs(30, 10, 7);
+    expect(small.seen).toEqual([0, 1, 2].map((first) => ({ first, rows: 1 })));
+    expect(small.joined.slice(3, 6)).toEqual([...small.all.subarray(10, 13)]);
     expect((await slabs(70_000, 1, 70_000)).seen).toEqual([
       { first: 0, rows: 65_535 },
       { first: 65_535, rows: 4465 },

@@ -6,6 +6,8 @@ import { bytesOf, packTensor, sizeOf } from '../gpu/tensor.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { checkpointWeights } from '../graph/graph.ts';
 import type { Graph, Tensor } from '../graph/graph.ts';
+import { bfloatsToHalves } from './convert.ts';
+import type { StoredDtype } from './dtype.ts';
 import { Quantiser } from './quantiser.ts';
 import type { Pieces } from './slabs.ts';
 import { slabsOf } from './slabs.ts';
@@ -19,6 +21,11 @@ export type WeightSource = {
   read(name: string): Promise<Float32Array>;
   /** Yields the same piece by piece, where that is possible; large weights are then never whole in memory. */
   pieces?(name: string, chunkBytes?: number): Pieces;
+  /** Returns the bytes as they are stored, where values need nothing else. */
+  raw?(
+    name: string,
+    chunkBytes?: number,
+  ): { readonly dtype: StoredDtype; readonly pieces: AsyncIterable<Uint8Array> } | undefined;
 };
 
 const noValues = (): never => {
@@ -127,9 +134,13 @@ export class WeightSet {
       const { shape, dtype, graph } = part;
       const width = shape.at(-1) ?? 1;
       const beside = scales && { buffer: scales.buffer, offset: scalesAt };
-      for await (const { first, rows, values } of slabsOf(piecesOf(part, from), width)) {
-        const place = { buffer, offset: at + bytesOf([first, width], dtype) };
-        await this.#write(values, [rows, width], dtype, place, beside, first);
+      const ready = readyBytes(part, from);
+      if (ready) await this.#copy(ready, { buffer, offset: at });
+      else {
+        for await (const { first, rows, values } of slabsOf(piecesOf(part, from), width)) {
+          const place = { buffer, offset: at + bytesOf([first, width], dtype) };
+          await this.#write(values, [rows, width], dtype, place, beside, first);
+        }
       }
       if (scales) scalesAt += bytesOf(graph.scales(part)?.shape ?? [0], 'f16');
       at += bytesOf(shape, dtype);
@@ -152,7 +163,23 @@ export class WeightSet {
     } else {
       queue.writeBuffer(place.buffer, place.offset, packTensor(values, shape, dtype));
     }
-    this.#queued += values.byteLength;
+    await this.#pace(values.byteLength);
+  }
+
+  /** Copies bytes that are as kernels read them. */
+  async #copy(pieces: AsyncIterable<Uint8Array>, { buffer, offset }: Place): Promise<void> {
+    let at = offset;
+    for await (const bytes of pieces) {
+      this.#gpu.device.queue.writeBuffer(buffer, at, bytes as Uint8Array<ArrayBuffer>);
+      at += bytes.byteLength;
+      await this.#pace(bytes.byteLength);
+    }
+  }
+
+  /** Waits for the device when much has been queued. */
+  async #pace(bytes: number): Promise<void> {
+    const { queue } = this.#gpu.device;
+    this.#queued += bytes;
     if (this.#queued < QUEUED_BYTES) return;
     queue.submit([]);
     await queue.onSubmittedWorkDone();
@@ -193,10 +220,33 @@ function checkShape(tensor: Tensor, from: WeightSource): void {
   );
 }
 
+/** The bytes of a weight whose file stores it almost as kernels read it; undefined for all others. */
+function readyBytes(tensor: Tensor, from: WeightSource): AsyncIterable<Uint8Array> | undefined {
+  const { dtype, shape } = tensor;
+  const { key } = sourceOf(tensor);
+  const padded = (shape.at(-1) ?? 1) % 4 !== 0;
+  if (padded || !isInOrder(tensor) || (dtype !== 'f32' && dtype !== 'f16')) return undefined;
+  const stored = from.raw?.(key, PIECE_BYTES);
+  if (stored?.dtype === dtype.toUpperCase()) return stored.pieces;
+  return stored?.dtype === 'BF16' && dtype === 'f16' ? halvesOf(stored.pieces) : undefined;
+}
+
+async function* halvesOf(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const bytes of pieces) {
+    const aligned = bytes.byteOffset % 2 === 0 ? bytes : new Uint8Array(bytes);
+    const words = new Uint16Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 2);
+    yield new Uint8Array(bfloatsToHalves(words).buffer);
+  }
+}
+
+/** Whether values lie in the file in the order in which kernels read them. */
+const isInOrder = (tensor: Tensor): boolean =>
+  sourceOf(tensor).packing !== 'conv' || tensor.shape[1] === 1;
+
 /** Yields the values of one weight in the order in which kernels read them. */
 async function* piecesOf(tensor: Tensor, from: WeightSource): AsyncGenerator<Float32Array> {
-  const { key, packing } = sourceOf(tensor);
-  const inOrder = packing !== 'conv' || tensor.shape[1] === 1;
+  const { key } = sourceOf(tensor);
+  const inOrder = isInOrder(tensor);
   if (inOrder && from.pieces) yield* from.pieces(key, PIECE_BYTES);
   else {
     const values = await from.read(key);
