@@ -8,18 +8,8 @@
 // Needs    subgroups of 32; grid (ceil(Cout / (2 SUB_N)), ceil(To Ho Wo / (2 SUB_M)), 1).
 // Cost     2 To Ho Wo Cout taps Cin flops. CPU reference: that of conv.
 #include "lib/conv-ends.wgsl"
+#include "lib/conv-sides.wgsl"
 #include "lib/matrix-product.wgsl"
-
-alias Line = vec3i; // where tap 0 reads
-alias Spot = Tap;
-alias Column = u32; // where the weights of an output channel begin
-
-fn lineOf(pixel: u32) -> Line { return originOf(pixel); }
-fn spotOf(k: u32) -> Spot { return tapOf(k); }
-fn lineHolds(line: Line, spot: Spot) -> bool { return holds(line + spot.shift); }
-fn lineAt(line: Line, spot: Spot) -> Real4 { return valuesAt(line + spot.shift, spot.c); }
-fn columnOf(column: u32) -> Column { return min(column, p.Cout - 1u) * p.taps * ((p.Cin + 3u) / 4u); }
-fn columnAt(column: Column, k: u32) -> Real4 { return realW(column + k); }
 
 @compute @workgroup_size(128)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane: u32) {

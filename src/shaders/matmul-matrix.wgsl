@@ -8,19 +8,8 @@
 // Needs    subgroups of 32; grid (ceil(N / (2 SUB_N)), ceil(M / (2 SUB_M)), 1).
 // Cost     2 M N K flops. CPU reference: that of matmul.
 #include "lib/matmul-out.wgsl"
-#include "lib/weights.wgsl"
+#include "lib/matmul-sides.wgsl"
 #include "lib/matrix-product.wgsl"
-
-alias Line = u32; // where the row begins in x
-alias Spot = u32;
-alias Column = WeightRow;
-
-fn lineOf(row: u32) -> Line { return min(row, p.M - 1u) * ((p.K + 3u) / 4u); }
-fn spotOf(k: u32) -> Spot { return k; }
-fn lineHolds(line: Line, spot: Spot) -> bool { return true; }
-fn lineAt(line: Line, spot: Spot) -> Real4 { return realX(line + spot); }
-fn columnOf(column: u32) -> Column { return weightRow(min(column, p.N - 1u)); }
-fn columnAt(column: Column, k: u32) -> Real4 { return weightAt(column, k); }
 
 @compute @workgroup_size(128)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane: u32) {

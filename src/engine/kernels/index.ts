@@ -9,6 +9,7 @@ import { concat } from './concat.ts';
 import { conv } from './conv.ts';
 import { convDirect } from './conv-direct.ts';
 import { convMatrix } from './conv-matrix.ts';
+import { convTiled } from './conv-tiled.ts';
 import { ddimStep } from './ddim-step.ts';
 import { dupUp } from './dup-up.ts';
 import { elementwise } from './elementwise.ts';
@@ -27,6 +28,7 @@ import { matmulDirect } from './matmul-direct.ts';
 import { matvec } from './matvec.ts';
 import { matmulMatrix } from './matmul-matrix.ts';
 import { matmulPair } from './matmul-pair.ts';
+import { matmulTiled } from './matmul-tiled.ts';
 import { mend } from './mend.ts';
 import { norm } from './norm.ts';
 import { qkNormRope } from './qk-norm-rope.ts';
@@ -49,6 +51,7 @@ export const kernels: readonly Kernel[] = [
   matmulDirect,
   matvec,
   matmulMatrix,
+  matmulTiled,
   matmulPair,
   softmax,
   attention,
@@ -63,6 +66,7 @@ export const kernels: readonly Kernel[] = [
   conv,
   convDirect,
   convMatrix,
+  convTiled,
   history,
   avgDown,
   dupUp,

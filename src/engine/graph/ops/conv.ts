@@ -5,6 +5,7 @@ import type { ConvSizes } from '../../kernels/conv.ts';
 import { conv as convKernel, convDims } from '../../kernels/conv.ts';
 import { convDirect } from '../../kernels/conv-direct.ts';
 import { convMatrix } from '../../kernels/conv-matrix.ts';
+import { convTiled } from '../../kernels/conv-tiled.ts';
 import { history as historyKernel } from '../../kernels/history.ts';
 import type { Dims } from '../../kernels/kernel.ts';
 import type { Inputs, Node, Op, Tensor } from '../graph.ts';
@@ -30,7 +31,7 @@ export const convOp: Op<ConvInputs, ConvAttrs> = {
     return [
       {
         kernel: convKernel,
-        variants: [convDirect, convMatrix],
+        variants: [convDirect, convMatrix, convTiled],
         tensors,
         dims: attrs.dims,
         values: { ACTIVATION: attrs.activation },

@@ -3,6 +3,7 @@ import { matmul } from '../../kernels/matmul.ts';
 import { matmulDirect } from '../../kernels/matmul-direct.ts';
 import { matvec } from '../../kernels/matvec.ts';
 import { matmulMatrix } from '../../kernels/matmul-matrix.ts';
+import { matmulTiled } from '../../kernels/matmul-tiled.ts';
 import type { Dtype } from '../../gpu/tensor.ts';
 import { rowsOf } from '../../gpu/tensor.ts';
 import type { Activation } from '../../kernels/activation.ts';
@@ -59,7 +60,7 @@ export const linearOp: Op<LinearInputs, LinearAttrs> = {
     return [
       {
         kernel: matmul,
-        variants: [matmulDirect, matvec, matmulMatrix],
+        variants: [matmulDirect, matvec, matmulMatrix, matmulTiled],
         tensors,
         dims,
         values: { ACTIVATION: attrs.activation },

@@ -1,0 +1,13 @@
+// The two sides of matmul as lib/matrix-product.wgsl and lib/register-product.wgsl ask for them: x by rows, w by rows.
+#include "lib/weights.wgsl"
+
+alias Line = u32; // where the row begins in x
+alias Spot = u32;
+alias Column = WeightRow;
+
+fn lineOf(row: u32) -> Line { return min(row, p.M - 1u) * ((p.K + 3u) / 4u); }
+fn spotOf(k: u32) -> Spot { return k; }
+fn lineHolds(line: Line, spot: Spot) -> bool { return true; }
+fn lineAt(line: Line, spot: Spot) -> Real4 { return realX(line + spot); }
+fn columnOf(column: u32) -> Column { return weightRow(min(column, p.N - 1u)); }
+fn columnAt(column: Column, k: u32) -> Real4 { return weightAt(column, k); }
