@@ -1,7 +1,7 @@
 /** What a run of the built-in model tells about itself: while it goes on, and at its end. */
 import type { BufferMeter } from '../../gpu/memory.ts';
 import type { Recording } from '../../graph/record.ts';
-import type { Executor } from '../../graph/replay.ts';
+import type { Executor, ExecutorStats } from '../../graph/replay.ts';
 import type { Size } from '../../image/fit.ts';
 
 export type MotionStage = 'prepare' | 'encode' | 'denoise' | 'render';
@@ -32,6 +32,8 @@ export type MotionReport = {
   readonly frames: number;
   readonly dispatches: number;
   readonly submits: number;
+  /** Time that encoding and submitting took on the CPU. */
+  readonly encodeMs: number;
   /** Bytes in buffers of the device at the fullest moment, weights included. */
   readonly peakBytes: number;
   /** Work of the whole run as the kernels count it. */
@@ -50,7 +52,7 @@ export class RunMeter {
     denoise: 0,
     render: 0,
   };
-  readonly #submitsBefore: number;
+  readonly #before: ExecutorStats;
   #stage: MotionStage = 'prepare';
   #since = performance.now();
   #total = 1;
@@ -60,7 +62,7 @@ export class RunMeter {
   constructor(executor: Executor, buffers: BufferMeter) {
     this.#executor = executor;
     this.#buffers = buffers;
-    this.#submitsBefore = executor.submits;
+    this.#before = executor.stats;
   }
 
   /** Begins a stage of `total` steps; time counts towards it from now on. */
@@ -87,7 +89,8 @@ export class RunMeter {
       ...totals,
       elapsedMs: this.#elapsedMs,
       dispatches: this.#dispatches,
-      submits: this.#executor.submits - this.#submitsBefore,
+      submits: this.#executor.stats.submits - this.#before.submits,
+      encodeMs: this.#executor.stats.encodeMs - this.#before.encodeMs,
       peakBytes: this.#buffers.peakBytes,
       flops: this.#flops,
     };
