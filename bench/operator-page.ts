@@ -12,6 +12,7 @@ import type { Operator } from './operators/operator.ts';
 import type { Runner } from './ours.ts';
 import type { Peer } from './peers/peer.ts';
 import type { RaceOptions } from './race.ts';
+import { tunedPipelines } from './tuned.ts';
 
 export type OperatorRow = {
   readonly name: string;
@@ -22,6 +23,8 @@ export type OperatorBench = {
   /** Measures the device's own limits and loads the peers, if they are wanted. */
   prepare(options: {
     readonly peers: boolean;
+    /** Whether variants of kernels are timed on this device first, as the app does it. */
+    readonly tuned: boolean;
     readonly seconds: number;
   }): Promise<{ readonly ceilings: Ceilings; readonly peers: Readonly<Record<string, string>> }>;
   rows(small: boolean): OperatorRow[];
@@ -34,12 +37,16 @@ let peers: readonly Peer[] = [];
 const rowsOf = (small: boolean): readonly Operator[] => (small ? smallOperators : operators);
 
 export const operatorBench: OperatorBench = {
-  async prepare({ peers: wanted, seconds }) {
+  async prepare({ peers: wanted, tuned, seconds }) {
     const gpu = await openDevice({ gpu: navigator.gpu });
-    runners = [await runner('zoetrope', gpu)];
+    const every: readonly ElementType[] = ['f32', 'f16'];
+    runners = [await runner('zoetrope', gpu, every, tuned)];
     if (gpu.caps.subgroupMatrix.length > 0) {
       const plain = await openDevice({ gpu: navigator.gpu, without: ['subgroup-matrix'] });
-      runners = [await runner('zoetrope', plain), await runner('zoetrope matrix', gpu, ['f16'])];
+      runners = [
+        await runner('zoetrope', plain, every, tuned),
+        await runner('zoetrope matrix', gpu, ['f16'], tuned),
+      ];
     }
     const ceilings = await measureCeilings(gpu, seconds);
     peers = wanted ? await loadPeers() : [];
@@ -56,8 +63,18 @@ export const operatorBench: OperatorBench = {
   },
 };
 
-async function runner(library: string, gpu: Gpu, types?: readonly ElementType[]): Promise<Runner> {
-  return { library, gpu, pipelines: new PipelineCache(gpu.device), types: types ?? ['f32', 'f16'] };
+/** What timing the variants of one operator may take. */
+const TUNING_MS = 500;
+
+async function runner(
+  library: string,
+  gpu: Gpu,
+  types: readonly ElementType[],
+  tuned: boolean,
+): Promise<Runner> {
+  if (!tuned) return { library, gpu, types, pipelines: new PipelineCache(gpu.device) };
+  const { pipelines, tuner } = await tunedPipelines(gpu, TUNING_MS);
+  return { library, gpu, types, pipelines, refill: () => tuner.refill() };
 }
 
 /** Loads the peers; they are a part of the page that nothing else asks for. */

@@ -21,15 +21,18 @@ export type Runner = {
   readonly gpu: Gpu;
   readonly pipelines: PipelineCache;
   readonly types: readonly ElementType[];
+  /** Grants the tuner time for another operator. */
+  readonly refill?: () => void;
 };
 
 /** Resolves to the engine's contender. Throws `gpu/limit`, `shader/compile`. */
 export async function prepareOurs(
-  { library, gpu, pipelines }: Runner,
+  { library, gpu, pipelines, refill }: Runner,
   operator: Operator,
   type: ElementType,
 ): Promise<Contender> {
   const { device } = gpu;
+  refill?.();
   const graph = new Graph({ precision: type, quantise: () => operator.quantise });
   const filler = new Filler(device);
   const weights = new RandomWeights(gpu, pipelines);

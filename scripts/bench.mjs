@@ -26,6 +26,7 @@ const HELP = `npm run bench -- [OPTION...]
   --only NAME      rows whose name begins so
   --ladder MODEL   the engine's levers one after another on a model with random weights: time, memory, error
   --size SIZE      of the ladder: full (default) or tiny, which a processor finishes
+  --untuned        leave the choice of kernels to their defaults: no timing of variants first
   --seconds S      time for each row of each library (default: 0.5)
   --json FILE      write all figures
   --page FILE      make docs/performance.md and its plots from written figures; may be given several times
@@ -80,7 +81,10 @@ async function bench() {
   const report = {
     operators: wants('operators')
       ? await onPage(values.bench, browser, (session) =>
-          benchOperators(session, { only, seconds, peers, small: values.small === true }),
+          benchOperators(session, {
+            ...{ only, seconds, peers, small: values.small === true },
+            tuned: values.untuned !== true,
+          }),
         )
       : undefined,
     kernels: wants('kernels')
@@ -155,6 +159,7 @@ function options() {
         browser: string,
         software: boolean,
         small: boolean,
+        untuned: boolean,
         peers: boolean,
         bench: string,
         dist: string,

@@ -15,6 +15,8 @@ export type Switches = {
   readonly text: 'padded' | 'cut';
   /** Products through subgroup matrices where the device has them. */
   readonly matrix: boolean;
+  /** Variants of kernels timed on the device, before the time that counts. */
+  readonly tuned: boolean;
   /** Storage of the blocks' weight matrices. */
   readonly weights: 'as computed' | 'i8' | 'i4';
   readonly steps: number;

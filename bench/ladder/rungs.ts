@@ -4,6 +4,7 @@ import type { Rung, Switches } from './ladder.ts';
 /** Every lever off; `steps` is the model's own. */
 export const plainSwitches = (steps: number): Switches => ({
   ...{ precision: 'f32', attention: 'plain', fusion: false, replay: false, matrix: false },
+  ...{ tuned: false },
   ...{ context: 'each step', text: 'padded', weights: 'as computed' },
   ...{ steps, reuseWithin: 0 },
 });
@@ -17,6 +18,7 @@ export const denoisingRungs = (fewerSteps: number, reuseWithin: number): readonl
   { name: 'text cut to its length', change: { text: 'cut' } },
   { name: 'f16 with f32 sums', change: { precision: 'f16' } },
   { name: 'subgroup matrices', change: { matrix: true } },
+  { name: 'kernels timed on the device', change: { tuned: true } },
   { name: 'int4 weights', change: { weights: 'i4' }, aside: true },
   { name: 'int8 weights', change: { weights: 'i8' } },
   { name: `${fewerSteps} steps`, change: { steps: fewerSteps }, aside: true },

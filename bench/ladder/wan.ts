@@ -31,6 +31,7 @@ import type { Sampler } from '../../src/engine/sampling/sampler.ts';
 import { samplerFor } from '../../src/engine/sampling/sampler.ts';
 import { SamplerState } from '../../src/engine/sampling/state.ts';
 import { RandomWeights } from '../random-weights.ts';
+import { tunedPipelines } from '../tuned.ts';
 import type { LadderRun, Switches } from './ladder.ts';
 
 export type WanPlan = {
@@ -43,6 +44,8 @@ export type WanPlan = {
 
 const GUIDANCE = 5;
 const SHIFT = 5;
+/** What timing variants may take, as in the app. */
+const TUNING_MS = 3000;
 
 /** Resolves to what one clip took. Opens a device of its own, which is gone afterwards. */
 export async function runWan(entry: GPU, plan: WanPlan, switches: Switches): Promise<LadderRun> {
@@ -53,7 +56,10 @@ export async function runWan(entry: GPU, plan: WanPlan, switches: Switches): Pro
   const complaints: string[] = [];
   gpu.device.addEventListener('uncapturederror', ({ error }) => complaints.push(error.message));
   const meter = meterBuffers(gpu.device);
-  const clip = new Clip(gpu, plan, switches);
+  const pipelines = switches.tuned
+    ? (await tunedPipelines(gpu, TUNING_MS)).pipelines
+    : new PipelineCache(gpu.device);
+  const clip = new Clip(gpu, pipelines, plan, switches);
   try {
     await clip.prepare();
     meter.resetPeak();
@@ -80,13 +86,13 @@ class Clip {
   readonly #state: SamplerState;
   readonly #noise: Float32Array;
 
-  constructor(gpu: Gpu, plan: WanPlan, switches: Switches) {
+  constructor(gpu: Gpu, pipelines: PipelineCache, plan: WanPlan, switches: Switches) {
     const [F, H, W] = plan.grid;
     const C = plan.config.outChannels;
     this.#gpu = gpu;
     this.#plan = plan;
     this.#switches = switches;
-    this.#pipelines = new PipelineCache(gpu.device);
+    this.#pipelines = pipelines;
     this.#executor = new Executor(gpu);
     this.#weights = new RandomWeights(gpu, this.#pipelines);
     const options = { steps: switches.steps, shift: SHIFT };

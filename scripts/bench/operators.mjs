@@ -13,6 +13,7 @@ import { columns, deviceName, number } from './table.mjs';
  * @property {string} only
  * @property {number} seconds
  * @property {boolean} peers
+ * @property {boolean} tuned whether variants are timed on the device first
  * @property {boolean} small rows that a processor finishes
  */
 
@@ -73,9 +74,9 @@ async function rowsOf(session, { small }) {
  * @param {Session} session
  * @param {OperatorOptions} options
  */
-async function prepare(session, { peers, seconds }) {
+async function prepare(session, { peers, tuned, seconds }) {
   const page = await session.page();
-  return page.evaluate((o) => globalThis.bench.operators.prepare(o), { peers, seconds });
+  return page.evaluate((o) => globalThis.bench.operators.prepare(o), { peers, tuned, seconds });
 }
 
 /**
