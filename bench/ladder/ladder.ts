@@ -33,7 +33,7 @@ export type Rung = {
 
 /** What a run of a model under some switches gave. */
 export type LadderRun = {
-  /** From the text's embedding to the clean latent; weights are loaded and shaders compiled before. */
+  /** From the text's rows to the clean latent; weights, shaders and what is replayed stand ready before. */
   readonly seconds: number;
   readonly peakBytes: number;
   readonly weightBytes: number;

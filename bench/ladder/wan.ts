@@ -85,6 +85,12 @@ class Clip {
   readonly #sampler: Sampler;
   readonly #state: SamplerState;
   readonly #noise: Float32Array;
+  /** Of the prompt and of what is not wanted, where they are kept. */
+  readonly #contexts: Recording[] = [];
+  #step: { readonly graph: Graph; readonly plan: MemoryPlan } | undefined;
+  /** The recordings of a step, where they are replayed: with the network, and with its last velocities. */
+  #full: Recording | undefined;
+  #again: Recording | undefined;
 
   constructor(gpu: Gpu, pipelines: PipelineCache, plan: WanPlan, switches: Switches) {
     const [F, H, W] = plan.grid;
@@ -105,40 +111,42 @@ class Clip {
     return this.#weights.bytes;
   }
 
-  /** Makes the weights, compiles the shaders and lets the clocks rise: a step that does not count. */
+  /** Makes the weights, plans, records what is replayed, and runs a step that does not count: shaders, clocks. */
   async prepare(): Promise<void> {
+    const { replay, context, reuseWithin } = this.#switches;
+    const { caps } = this.#gpu;
+    if (context === 'kept') await this.#recordContexts();
+    const graph = this.#prepared(this.#stepGraph());
+    await this.#weights.load(graph);
+    const plan = planMemory(graph, Math.min(caps.maxBindingBytes, caps.maxBufferBytes));
+    this.#step = { graph, plan };
+    if (replay) this.#full = await this.#record(graph, plan);
+    if (this.#full && reuseWithin > 0) {
+      this.#again = await this.#record(this.#againGraph(this.#full));
+    }
     await this.denoise(1);
   }
 
   /** Runs the first `steps` steps from noise; resolves when the device is done. */
   async denoise(steps: number): Promise<{ computed: number; dispatches: number }> {
-    const { replay, context, reuseWithin } = this.#switches;
-    const { caps } = this.#gpu;
+    const step = this.#step;
+    if (!step) throw new Error('prepare the clip first');
     this.#state.start(this.#noise);
-    const kept = context === 'kept' ? await this.#keepContexts() : [];
-    const step = this.#prepared(this.#stepGraph(kept));
-    await this.#weights.load(step);
-    const plan = planMemory(step, Math.min(caps.maxBindingBytes, caps.maxBufferBytes));
-    let full = replay ? await this.#record(step, plan) : undefined;
-    const again = full && reuseWithin > 0 ? await this.#record(this.#againGraph(full)) : undefined;
+    for (const recording of this.#contexts) await this.#executor.replay(recording);
     let last = Infinity;
     let [computed, dispatches] = [0, 0];
     for (const { sigma } of this.#sampler.steps.slice(0, steps)) {
-      if (again && Math.abs(last - sigma) < reuseWithin) {
-        await this.#executor.replay(again);
+      if (this.#again && Math.abs(last - sigma) < this.#switches.reuseWithin) {
+        await this.#executor.replay(this.#again);
         continue;
       }
       last = sigma;
       computed++;
-      full ??= await this.#record(step, plan);
-      dispatches = full.dispatches.length;
-      await this.#executor.replay(full);
-      if (replay) continue;
-      full.destroy();
-      full = undefined;
+      const recording = this.#full ?? (await this.#record(step.graph, step.plan));
+      dispatches = recording.dispatches.length;
+      await this.#executor.replay(recording);
+      if (!this.#full) recording.destroy();
     }
-    for (const recording of [full, again, ...kept.map(({ recording }) => recording)])
-      recording?.destroy();
     return { computed, dispatches };
   }
 
@@ -186,21 +194,17 @@ class Clip {
     return wanContext(config)(new Scope(graph))({ text });
   }
 
-  async #keepContexts(): Promise<{ recording: Recording }[]> {
-    const kept = [];
+  async #recordContexts(): Promise<void> {
     for (const index of [0, 1] as const) {
       const graph = this.#graph();
       keepContext(graph, this.#contextIn(graph, index));
       this.#prepared(graph);
       await this.#weights.load(graph);
-      const recording = await this.#record(graph);
-      await this.#executor.replay(recording);
-      kept.push({ recording });
+      this.#contexts.push(await this.#record(graph));
     }
-    return kept;
   }
 
-  #stepGraph(kept: readonly { recording: Recording }[]): Graph {
+  #stepGraph(): Graph {
     const { config, grid } = this.#plan;
     const graph = this.#graph();
     const { step, coefficients, ...tensors } = this.#state.in(graph);
@@ -210,7 +214,7 @@ class Clip {
     const time = tableRow(table, step);
     const network = wanTransformer(config)(new Scope(graph));
     const velocities = ([0, 1] as const).map((index): Tensor => {
-      const held = kept[index]?.recording;
+      const held = this.#contexts[index];
       const context = held
         ? borrowContext(graph, config, (name) => held.result(name))
         : this.#contextIn(graph, index);
