@@ -13,6 +13,7 @@ import { dynamiCrafterPictures, i2vgenPictures } from './cases/pictures.ts';
 import { newbiePipeline } from './cases/newbie-pipeline.ts';
 import { luminaTransformer, newbieTransformer } from './cases/nextdit.ts';
 import { pipelines } from './cases/pipelines.ts';
+import { resamplerCase } from './cases/resampler.ts';
 import { s2v } from './cases/s2v.ts';
 import { schedulers } from './cases/schedulers.ts';
 import { gemma, jina } from './cases/text-encoders.ts';
@@ -27,6 +28,7 @@ export const CHECKERS: readonly Checker[] = [
   clipText,
   clipImage,
   autoencoder,
+  resamplerCase,
   i2vgenUnet,
   dynamiCrafterUnet,
   i2vgenPictures,
