@@ -1,7 +1,7 @@
 /** conv-matrix: conv by subgroup matrices, where the device has them. */
 import wgsl from '../../shaders/conv-matrix.wgsl';
 import { conv } from './conv.ts';
-import { defineKernel, input } from './kernel.ts';
+import { asActivations, defineKernel } from './kernel.ts';
 import { MATRIX_BLOCKS, matrixSuits, matrixValues } from './matrix-product.ts';
 import type { MatrixBlock } from './matrix-product.ts';
 
@@ -13,8 +13,8 @@ export const convMatrix = defineKernel({
   name: 'conv-matrix',
   wgsl,
   features: ['subgroup-matrix'],
-  // Bound like an activation: see "Needs" in lib/matrix-product.wgsl.
-  tensors: { ...conv.tensors, w: input() },
+  // Bound like activations: see "Needs" in lib/matrix-product.wgsl.
+  tensors: asActivations(conv.tensors),
   tune: { BLOCK: ['large', 'wide', 'small'] },
   choose: (dims, caps, arithmetic) => {
     const { To = 1, Ho = 1, Wo = 1, Cin = 1, Cout = 1, taps = 1 } = dims;

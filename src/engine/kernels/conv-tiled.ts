@@ -1,7 +1,7 @@
 /** conv-tiled: conv with large tiles in registers, for images and channels that fill them. */
 import wgsl from '../../shaders/conv-tiled.wgsl';
 import { conv, convDims } from './conv.ts';
-import { defineKernel, input } from './kernel.ts';
+import { asActivations, defineKernel } from './kernel.ts';
 import type { Dims } from './kernel.ts';
 import { registerGrid, registerSuits, registerValues } from './register-product.ts';
 
@@ -11,12 +11,11 @@ export const convTiled = defineKernel({
   ...conv,
   name: 'conv-tiled',
   wgsl,
-  // Bound like an activation: see "Needs" in lib/matrix-product.wgsl.
-  tensors: { ...conv.tensors, w: input() },
+  // Bound like activations: see "Needs" in lib/matrix-product.wgsl.
+  tensors: asActivations(conv.tensors),
   tune: { SIDE: [8, 4] },
   choose: (dims) => registerValues(pixels(dims), dims['Cout'] ?? 1),
-  suits: (values, { caps, dims }) =>
-    registerSuits(values, caps, pixels(dims), dims['Cout'] ?? 1),
+  suits: (values, { caps, dims }) => registerSuits(values, caps, pixels(dims), dims['Cout'] ?? 1),
   grid: (dims, values) => registerGrid(values, pixels(dims), dims['Cout'] ?? 1),
   // Compiling is what takes time on processors: one case with everything that a convolution can have.
   cases: [

@@ -47,6 +47,18 @@ export const scalesOf = (name: string): TensorSpec => ({
 /** A tensor that a call may leave out; the shader sees `HAS_NAME` false. */
 export const optional = (of: TensorSpec): TensorSpec => ({ ...of, optional: true });
 
+/**
+ * Returns `tensors` with every weight bound like an activation. A kernel that wants this for one of them needs it for
+ * all: weights share buffers, and a dispatch cannot bind one buffer both ways.
+ */
+export const asActivations = <T extends Readonly<Record<string, TensorSpec>>>(tensors: T): T =>
+  Object.fromEntries(
+    Object.entries(tensors).map(([name, tensor]) => [
+      name,
+      tensor.role === 'weight' ? { ...tensor, role: 'in' } : tensor,
+    ]),
+  ) as T;
+
 const spec = (role: TensorRole, dtype: Dtype | undefined): TensorSpec =>
   dtype ? { role, dtype } : { role };
 

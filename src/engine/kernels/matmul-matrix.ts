@@ -1,6 +1,6 @@
 /** matmul-matrix: matmul by subgroup matrices, where the device has them. */
 import wgsl from '../../shaders/matmul-matrix.wgsl';
-import { defineKernel, input } from './kernel.ts';
+import { asActivations, defineKernel } from './kernel.ts';
 import { matmul } from './matmul.ts';
 import { MATRIX_BLOCKS, matrixSuits, matrixValues } from './matrix-product.ts';
 import type { MatrixBlock } from './matrix-product.ts';
@@ -13,8 +13,8 @@ export const matmulMatrix = defineKernel({
   name: 'matmul-matrix',
   wgsl,
   features: ['subgroup-matrix'],
-  // Bound like an activation: see "Needs" in lib/matrix-product.wgsl.
-  tensors: { ...matmul.tensors, w: input() },
+  // Bound like activations: see "Needs" in lib/matrix-product.wgsl.
+  tensors: asActivations(matmul.tensors),
   tune: { BLOCK: ['large', 'wide', 'small'] },
   choose: ({ M = 1, N = 1, K = 1 }, caps, arithmetic) =>
     matrixValues(M, N, Math.ceil(K / 4), caps, arithmetic),

@@ -1,6 +1,7 @@
 /** matmul-tiled: matmul with large tiles in registers, for products that fill them. */
 import wgsl from '../../shaders/matmul-tiled.wgsl';
-import { defineKernel, input } from './kernel.ts';
+import type { Case } from './kernel.ts';
+import { asActivations, defineKernel } from './kernel.ts';
 import { matmul } from './matmul.ts';
 import { registerGrid, registerSuits, registerValues } from './register-product.ts';
 
@@ -8,12 +9,12 @@ export const matmulTiled = defineKernel({
   ...matmul,
   name: 'matmul-tiled',
   wgsl,
-  // Bound like an activation: see "Needs" in lib/matrix-product.wgsl.
-  tensors: { ...matmul.tensors, w: input() },
+  // Bound like activations: see "Needs" in lib/matrix-product.wgsl.
+  tensors: asActivations(matmul.tensors),
   tune: { SIDE: [8, 4] },
   choose: ({ M = 1, N = 1 }) => registerValues(M, N),
   suits: (values, { caps, dims: { M = 1, N = 1 } }) => registerSuits(values, caps, M, N),
   grid: ({ M = 1, N = 1 }, values) => registerGrid(values, M, N),
   // Compiling is what takes time on processors: the cases that fill a tile.
-  cases: matmul.cases.filter(({ dims: { M = 1, N = 1 }, stored }) => M * N >= 600 && !stored),
+  cases: matmul.cases.filter(({ dims: { M = 1, N = 1 }, stored }: Case) => M * N >= 600 && !stored),
 });
