@@ -6,6 +6,7 @@ import { download } from './download.ts';
 import type { DownloadOptions } from './download.ts';
 import type { HubFile, HubRepository } from './hub.ts';
 import type { ModelFiles } from './model-files.ts';
+import { storedPacks } from './packs.ts';
 import type { Store } from './store.ts';
 
 /** A file of a model: where it comes from, and its path in the model's folder. */
@@ -73,13 +74,26 @@ export function planPart(
 export const peekFiles = (plan: ModelPlan): ModelFiles =>
   filesOf(plan, ({ hub, file }) => hub.peek(file.path));
 
-/** Returns the files of a plan that are stored; `open` throws `weights/missing` for those that are not. */
-export const storedFiles = (store: Store, plan: ModelPlan): ModelFiles =>
-  filesOf(plan, async ({ hub, file }) => {
+/**
+ * Returns the files of a plan that are stored; `open` throws `weights/missing` for those that are not. Quantised weights
+ * are kept beside them; `onPackError` is told when that fails.
+ */
+export const storedFiles = (
+  store: Store,
+  plan: ModelPlan,
+  onPackError?: (error: unknown) => void,
+): ModelFiles => ({
+  ...filesOf(plan, async ({ hub, file }) => {
     const source = await store.open(hub.keyOf(file.path));
     if (source) return source;
     throw new EngineError('weights/missing', `${file.path} — not stored — load the model first`);
-  });
+  }),
+  packs: (part) => {
+    const files = plan.wanted.filter(({ as }) => as.startsWith(`${part}/`));
+    const from = files.map(({ hub, file }) => hub.keyOf(file.path)).join(' ');
+    return storedPacks(store, from, onPackError);
+  },
+});
 
 /**
  * Resolves when every file of a plan is stored, hashes compared; files that are there already cost nothing. Throws what

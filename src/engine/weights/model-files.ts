@@ -3,6 +3,7 @@ import { EngineError } from '../gpu/errors.ts';
 import { blobSource } from './byte-source.ts';
 import type { ByteSource } from './byte-source.ts';
 import type { HttpOptions } from './http.ts';
+import type { Packs } from './packs.ts';
 import { urlSource } from './remote-file.ts';
 
 /** Files by their path from the model's folder, parts joined by `/`. node-source.ts has those of a disk. */
@@ -11,6 +12,8 @@ export type ModelFiles = {
   readonly paths?: readonly string[];
   /** Resolves to the file's bytes; undefined when there is no such file. */
   open(path: string): Promise<ByteSource | undefined>;
+  /** Where the quantised weights of a part are kept from run to run. */
+  packs?(part: string): Packs;
 };
 
 /** Folders in folders are looked into this deep. */

@@ -45,7 +45,8 @@ export async function openModelFolder<Part extends string>(
   return {
     has: (part) => configs.has(part),
     config: async (part) => parseConfig(part, configs.get(part)),
-    weights: async (part, rename) => new WeightStore(await openPart(files, part), rename),
+    weights: async (part, rename) =>
+      new WeightStore(await openPart(files, part), rename, files.packs?.(part)),
   };
 }
 

@@ -2,12 +2,15 @@
 import { EngineError } from '../gpu/errors.ts';
 import { isIntegerType } from '../gpu/integers.ts';
 import type { DeviceTensor, Dtype, Shape } from '../gpu/tensor.ts';
-import { bytesOf, packTensor, sizeOf } from '../gpu/tensor.ts';
+import { bytesOf, packTensor, readBytes, sizeOf } from '../gpu/tensor.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { checkpointWeights } from '../graph/graph.ts';
 import type { Graph, Tensor } from '../graph/graph.ts';
+import type { ByteSource } from './byte-source.ts';
 import { bfloatsToHalves } from './convert.ts';
 import type { StoredDtype } from './dtype.ts';
+import type { Packs } from './packs.ts';
+import { packName } from './packs.ts';
 import { Quantiser } from './quantiser.ts';
 import type { Pieces } from './slabs.ts';
 import { slabsOf } from './slabs.ts';
@@ -26,6 +29,8 @@ export type WeightSource = {
     name: string,
     chunkBytes?: number,
   ): { readonly dtype: StoredDtype; readonly pieces: AsyncIterable<Uint8Array> } | undefined;
+  /** Where quantised weights are kept from run to run. */
+  readonly packs?: Packs | undefined;
 };
 
 const noValues = (): never => {
@@ -37,6 +42,8 @@ export const SHAPES_ALONE: WeightSource = { info: noValues, read: noValues };
 
 /** Bytes of a file that are asked for at once. */
 const PIECE_BYTES = 4 * 2 ** 20;
+/** Bytes of a kept pack that are copied at once. */
+const PACK_BYTES = 16 * 2 ** 20;
 /** Bytes that may wait in the device's queue before more are read. */
 const QUEUED_BYTES = 64 * 2 ** 20;
 
@@ -73,13 +80,45 @@ export class WeightSet {
         for (const part of partsOf(tensor)) checkShape(part, this.#source);
     }
     this.#memory.announce(wanted.flatMap(([, tensor]) => sizesOf(tensor)));
+    const packs = wanted.some(([, tensor]) => tensor.graph.scales(tensor)) && this.#source.packs;
+    const name = packs ? await packName(wanted.map(([, tensor]) => tensor)) : '';
+    const told = (error: unknown): undefined => void (packs && packs.onError(error));
+    const pack = packs ? await packs.open(name).catch(told) : undefined;
+    const before = this.#memory.count;
     let done = 0;
     for (const [key, tensor] of wanted) {
-      await this.#upload(key, tensor);
+      await this.#upload(key, tensor, pack === undefined);
       done += sizeOf(tensor.shape);
-      onProgress?.(done / total);
+      if (!pack) onProgress?.(done / total);
     }
     this.#quantiser?.release();
+    const buffers = this.#memory.after(before);
+    if (pack) await this.#unpack(pack, buffers, onProgress);
+    else if (packs) await this.#keep(packs, name, buffers).catch(told);
+  }
+
+  /** Copies a kept pack into the buffers that were made for it. */
+  async #unpack(
+    pack: ByteSource,
+    buffers: readonly GPUBuffer[],
+    onProgress: ((done: number) => void) | undefined,
+  ): Promise<void> {
+    let at = 0;
+    for (const buffer of buffers) {
+      for (let offset = 0; offset < buffer.size; offset += PACK_BYTES) {
+        const end = Math.min(buffer.size, offset + PACK_BYTES);
+        const bytes = await pack.read(at + offset, at + end);
+        this.#gpu.device.queue.writeBuffer(buffer, offset, bytes as Uint8Array<ArrayBuffer>);
+        await this.#pace(bytes.byteLength);
+        onProgress?.((at + end) / pack.size);
+      }
+      at += buffer.size;
+    }
+  }
+
+  async #keep(packs: Packs, name: string, buffers: readonly GPUBuffer[]): Promise<void> {
+    const size = buffers.reduce((sum, buffer) => sum + buffer.size, 0);
+    await packs.keep(name, size, readBuffers(this.#gpu.device, buffers));
   }
 
   /** Returns the device copy of `key`. Throws `weights/missing` when it was never loaded. */
@@ -110,12 +149,14 @@ export class WeightSet {
     return known !== undefined;
   }
 
-  async #upload(key: string, tensor: Tensor): Promise<void> {
+  async #upload(key: string, tensor: Tensor, fill: boolean): Promise<void> {
     const { shape, dtype } = tensor;
     const scales = tensor.graph.scales(tensor);
     const place = await this.#memory.take(bytesOf(shape, dtype));
     const beside = scales && (await this.#memory.take(bytesOf(scales.shape, scales.dtype)));
-    if (this.#source !== SHAPES_ALONE) await this.#fill(tensor, this.#source, place, beside);
+    if (fill && this.#source !== SHAPES_ALONE) {
+      await this.#fill(tensor, this.#source, place, beside);
+    }
     this.#loaded.set(key, { label: key, shape, dtype, ...place });
     if (!scales || !beside) return;
     const { label } = scales;
@@ -190,6 +231,26 @@ export class WeightSet {
 /** Throws `weights/shape` for the first weight of `graph` whose shape differs in the checkpoint, `weights/missing` for one that is not there. */
 export function checkShapes(graph: Graph, from: WeightSource): void {
   for (const tensor of checkpointWeights(graph).values()) checkShape(tensor, from);
+}
+
+/** Yields the bytes of buffers, one after the other, in pieces that fit into memory. */
+async function* readBuffers(
+  device: GPUDevice,
+  buffers: readonly GPUBuffer[],
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  for (const buffer of buffers) {
+    for (let offset = 0; offset < buffer.size; offset += PACK_BYTES) {
+      const bytes = Math.min(buffer.size - offset, PACK_BYTES);
+      const part = {
+        label: buffer.label,
+        shape: [bytes / 4],
+        dtype: 'u32',
+        buffer,
+        offset,
+      } as const;
+      yield new Uint8Array(await readBytes(device, part));
+    }
+  }
 }
 
 /** The weights that a tensor is made of. */

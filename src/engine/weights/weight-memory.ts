@@ -45,6 +45,16 @@ export class WeightMemory {
     return { buffer, offset: fits ? offset : 0 };
   }
 
+  /** Buffers so far. */
+  get count(): number {
+    return this.#buffers.length;
+  }
+
+  /** The buffers made after the first `count`, in order. */
+  after(count: number): readonly GPUBuffer[] {
+    return this.#buffers.slice(count);
+  }
+
   destroy(): void {
     for (const buffer of this.#buffers) buffer.destroy();
     this.#buffers.length = 0;

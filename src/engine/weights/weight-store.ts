@@ -8,6 +8,7 @@ import type { ByteSource } from './byte-source.ts';
 import { floatsOfBytes, isScaled, unitOf, valuesIn } from './dtype.ts';
 import type { StoredDtype } from './dtype.ts';
 import { openWeights } from './gguf.ts';
+import type { Packs } from './packs.ts';
 import { CHUNK_BYTES, readBytes, readValues } from './safetensors.ts';
 import type { TensorInfo, WeightFile } from './safetensors.ts';
 
@@ -48,10 +49,13 @@ export class WeightStore {
   readonly #places = new Map<string, Place>();
   readonly #used = new Set<string>();
   readonly #rename: Rename;
+  /** Where quantised weights are kept from run to run. */
+  readonly packs: Packs | undefined;
 
   /** Throws `weights/duplicate` when two files hold a tensor of the same name. */
-  constructor(files: readonly WeightFile[], rename: Rename = () => undefined) {
+  constructor(files: readonly WeightFile[], rename: Rename = () => undefined, packs?: Packs) {
     this.#rename = rename;
+    this.packs = packs;
     for (const file of files) {
       for (const [stored, found] of file.tensors) {
         const name = stored.replace(PREFIX, '');
