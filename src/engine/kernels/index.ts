@@ -25,6 +25,7 @@ import type { Kernel } from './kernel.ts';
 import { limitNorm } from './limit-norm.ts';
 import { matmul } from './matmul.ts';
 import { matmulDirect } from './matmul-direct.ts';
+import { matmulDp4a } from './matmul-dp4a.ts';
 import { matvec } from './matvec.ts';
 import { matmulMatrix } from './matmul-matrix.ts';
 import { matmulPair } from './matmul-pair.ts';
@@ -49,6 +50,7 @@ import { warp } from './warp.ts';
 export const kernels: readonly Kernel[] = [
   matmul,
   matmulDirect,
+  matmulDp4a,
   matvec,
   matmulMatrix,
   matmulTiled,
