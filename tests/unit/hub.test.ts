@@ -1,6 +1,10 @@
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Catalog, CatalogPart } from '../../src/engine/models/catalog.ts';
 import { checkWan } from '../../src/engine/models/wan/check.ts';
+import { openReleased } from '../../src/engine/models/wan/released.ts';
+import { forgetHub } from '../../src/engine/weights/hub-record.ts';
 import type { ComponentName } from '../../src/engine/models/wan/components.ts';
 import {
   downloadModel,
@@ -27,6 +31,10 @@ for (const name of NAMES) {
   files.set(`${name}/config.json`, Buffer.from(JSON.stringify(firstFrameWan[name])));
   files.set(`${name}/model.safetensors`, parts.get(name) ?? Buffer.alloc(0));
 }
+files.set(
+  'tokenizer/tokenizer.json',
+  readFileSync(new URL('../fixtures/tokenizers/umt5.json', import.meta.url)),
+);
 files.set('single.safetensors', parts.get('transformer') ?? Buffer.alloc(0));
 
 const listing = [
@@ -118,7 +126,7 @@ describe('a model on a hub', () => {
     server.behave(hub());
     const plan = await planned();
     expect(plan.wanted.map(({ as }) => as).sort()).toEqual(
-      [...files.keys()].filter((path) => path.includes('/')).sort(),
+      [...files.keys()].filter((path) => NAMES.some((name) => path.startsWith(`${name}/`))).sort(),
     );
     await checkWan(await openModelFolder(peekFiles(plan), NAMES), PAPER_CAPS);
     const disk = new FakeDisk();
@@ -186,5 +194,85 @@ describe('a model on a hub', () => {
     const files = peekFiles({ ...swapped, given: [settings] });
     const checking = checkWan(await openModelFolder(files, NAMES), PAPER_CAPS);
     await expect(checking).rejects.toMatchObject({ code: 'weights/missing' });
+  });
+});
+
+describe('a model of the catalog', () => {
+  const part = (over: Partial<CatalogPart> & Pick<CatalogPart, 'stored'>): CatalogPart => ({
+    ...{ repository: 'team/tiny', commit: null, aboutBytes: null },
+    ...over,
+  });
+  const catalogWith = (transformer: CatalogPart): Catalog => ({
+    configs: {
+      dit: firstFrameWan.transformer,
+      vae: firstFrameWan.vae,
+      text: firstFrameWan.text_encoder,
+    },
+    models: [
+      {
+        ...{ id: 'tiny', title: 'Tiny', family: 'wan', starts: ['picture'], note: 'random' },
+        licence: { name: 'MIT', url: 'https://opensource.org/license/mit' },
+        parts: {
+          transformer,
+          vae: part({ folder: 'vae', config: 'vae', stored: 'f32' }),
+          text_encoder: part({ folder: 'text_encoder', config: 'text', stored: 'f32' }),
+          tokenizer: part({ folder: 'tokenizer', stored: 'json' }),
+        },
+        recommended: {
+          ...{ width: 96, height: 64, frames: 5, fps: 12, steps: 4, guidance: 1, shift: 7 },
+          solver: 'flow_euler',
+        },
+      },
+    ],
+  });
+  const folder = catalogWith(part({ folder: 'transformer', config: 'dit', stored: 'f32' }));
+  const emptyStore = () =>
+    new Store({
+      ...{ folder: new FakeDisk().root, locks: new FakeLocks(), freeBytes: async () => Infinity },
+    });
+  const openTiny = (catalog: Catalog, store: Store) =>
+    openReleased(catalog, 'tiny', store, { caps: PAPER_CAPS, hub: options });
+
+  it('is fetched once, and then opened without a network at the commit of the first time', async () => {
+    server.behave(hub());
+    const store = emptyStore();
+    const first = await openTiny(folder, store);
+    expect(first.usual).toMatchObject({
+      steps: 4,
+      shift: 7,
+      solver: 'flow_euler',
+      sideMultiple: 32,
+    });
+    server.behave(status(503));
+    const second = await openTiny(folder, store);
+    expect(server.asked).toEqual([]);
+    const weights = await second.parts.weights('transformer');
+    expect(weights.packs).toBeDefined();
+    expect(await second.parts.config('transformer')).toEqual(firstFrameWan.transformer);
+    expect(second.tokenizer.size).toBe(files.get('tokenizer/tokenizer.json')?.byteLength);
+  });
+
+  it('may be pieced together from folders and single files', async () => {
+    server.behave(hub());
+    const single = part({ file: '^single\\.safetensors$', config: 'dit', stored: 'f32' });
+    const { parts: opened } = await openTiny(catalogWith(single), emptyStore());
+    expect((await opened.weights('transformer')).has('proj_out.weight')).toBe(true);
+  });
+
+  it('is refused before anything is fetched when its files are not what the catalog says', async () => {
+    server.behave(hub());
+    const store = emptyStore();
+    const wrong = catalogWith(part({ folder: 'vae', config: 'dit', stored: 'f32' }));
+    await expect(openTiny(wrong, store)).rejects.toMatchObject({ name: 'EngineError' });
+    expect((await store.list()).map(({ key }) => key)).toEqual(['hub team/tiny@newest']);
+  });
+
+  it('is looked up anew when what the hub said is forgotten', async () => {
+    server.behave(hub());
+    const store = emptyStore();
+    await openTiny(folder, store);
+    await forgetHub(store, 'team/tiny', null);
+    server.behave(status(503));
+    await expect(openTiny(folder, store)).rejects.toMatchObject({ code: 'weights/busy' });
   });
 });

@@ -49,15 +49,23 @@ export async function openHub(
 ): Promise<HubRepository> {
   const { host = HUB } = options;
   const pinned = commit ?? (await newestCommit(repository, host, options));
-  const files = await listing(
-    `${host}/api/models/${repository}/tree/${pinned}?recursive=true`,
-    options,
-  );
+  const url = `${host}/api/models/${repository}/tree/${pinned}?recursive=true`;
+  return hubAt(repository, pinned, await listing(url, options), options);
+}
+
+/** Returns a repository whose files are known already; the hub is not asked. */
+export function hubAt(
+  repository: string,
+  commit: string,
+  files: readonly HubFile[],
+  options: HubOptions = {},
+): HubRepository {
+  const { host = HUB } = options;
   const addressOf = (path: string): string =>
-    `${host}/${repository}/resolve/${pinned}/${path.split('/').map(encodeURIComponent).join('/')}`;
+    `${host}/${repository}/resolve/${commit}/${path.split('/').map(encodeURIComponent).join('/')}`;
   return {
-    ...{ repository, commit: pinned, files },
-    keyOf: (path) => `${repository}@${pinned}/${path}`,
+    ...{ repository, commit, files },
+    keyOf: (path) => `${repository}@${commit}/${path}`,
     remote: (path) => openRemote(addressOf(path), options),
     peek: (path) => urlSource(addressOf(path), options),
   };

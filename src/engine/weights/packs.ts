@@ -40,11 +40,12 @@ export function storedPacks(
     onError,
     open: (name) => store.open(keyOf(name)),
     keep: (name, size, pieces) =>
-      store.alone(keyOf(name), undefined, () => save(store, keyOf(name), size, pieces)),
+      store.alone(keyOf(name), undefined, () => saveFile(store, keyOf(name), size, pieces)),
   };
 }
 
-async function save(
+/** Stores a file whose bytes come in order. To be called inside `alone`. Throws `weights/quota`. */
+export async function saveFile(
   store: Store,
   key: string,
   size: number,

@@ -1,0 +1,83 @@
+/** A model of the catalog: looked up, checked by its headers, stored, opened; from then on without a network. */
+import type { Capabilities } from '../../gpu/device.ts';
+import { rememberedHub } from '../../weights/hub-record.ts';
+import type { HubOptions, HubRepository } from '../../weights/hub.ts';
+import type { ModelPlan, ModelProgress } from '../../weights/model-download.ts';
+import { downloadModel, peekFiles, planPart, storedFiles } from '../../weights/model-download.ts';
+import { openModelFolder } from '../../weights/model-folder.ts';
+import type { Store } from '../../weights/store.ts';
+import type { Catalog, CatalogModel } from '../catalog.ts';
+import { catalogModel } from '../catalog.ts';
+import type { WanFiles } from './animate.ts';
+import { openWan, WAN_PARTS } from './animate.ts';
+import { checkWan } from './check.ts';
+import type { WanParts } from './forecast.ts';
+
+export type ReleasedOptions = {
+  readonly caps: Capabilities;
+  /** The hub's address, for mirrors, and how patient to be with it. */
+  readonly hub?: HubOptions;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: ModelProgress) => void;
+  /** Told when quantised weights cannot be kept. */
+  readonly onPackError?: (error: unknown) => void;
+};
+
+/** Returns the settings of a model's parts, for forecasts without a network. */
+export function partsOf({ configs }: Catalog, { parts }: CatalogModel): WanParts {
+  const settings = Object.entries(parts).flatMap(([name, { config }]) =>
+    config === undefined ? [] : [[name, configs[config] ?? {}] as const],
+  );
+  return Object.fromEntries(settings) as unknown as WanParts;
+}
+
+/** Resolves to the files of a model on the hub, each under its path in the model's folder. Throws what `openHub` throws. */
+export async function planModel(
+  catalog: Catalog,
+  id: string,
+  store: Store,
+  options: HubOptions = {},
+): Promise<ModelPlan> {
+  const { parts } = catalogModel(catalog, id);
+  const hubs = new Map<string, Promise<HubRepository>>();
+  const plans: ModelPlan[] = [];
+  for (const [part, place] of Object.entries(parts)) {
+    const { repository, commit, config } = place;
+    const key = `${repository}@${commit}`;
+    const hub = hubs.get(key) ?? rememberedHub(store, repository, commit, options);
+    hubs.set(key, hub);
+    plans.push(planPart(part, await hub, place, catalog.configs[config ?? '']));
+  }
+  return {
+    wanted: plans.flatMap(({ wanted }) => wanted),
+    given: plans.flatMap(({ given }) => given),
+  };
+}
+
+/**
+ * Resolves to a model of the catalog, ready to run. What is not stored yet is fetched, after names and shapes of all tensors
+ * proved right by the headers alone. Throws `model/unknown`, and what `openHub`, `checkWan` and `downloadModel` throw.
+ */
+export async function openReleased(
+  catalog: Catalog,
+  id: string,
+  store: Store,
+  { caps, hub, signal, onProgress, onPackError }: ReleasedOptions,
+): Promise<WanFiles> {
+  const abort = signal && { signal };
+  const plan = await planModel(catalog, id, store, { ...hub, ...abort });
+  if (!(await isStored(store, plan))) {
+    await checkWan(await openModelFolder(peekFiles(plan), WAN_PARTS), caps);
+    await downloadModel(store, plan, { ...abort, ...(onProgress && { onProgress }) });
+  }
+  const { fps, frames, steps, guidance, shift, solver } = catalogModel(catalog, id).recommended;
+  const usual = { fps, frames, steps, guidance, shift, solver };
+  return openWan(storedFiles(store, plan, onPackError), usual);
+}
+
+async function isStored(store: Store, { wanted }: ModelPlan): Promise<boolean> {
+  const finished = new Set(
+    (await store.list()).filter((entry) => entry.finished).map(({ key }) => key),
+  );
+  return wanted.every(({ hub, file }) => finished.has(hub.keyOf(file.path)));
+}
