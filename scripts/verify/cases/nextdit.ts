@@ -8,6 +8,7 @@ import {
   modulationParts,
 } from '../../../src/engine/models/newbie/modulation.ts';
 import { nextDit, nextDitCaption } from '../../../src/engine/models/newbie/nextdit.ts';
+import { blocksOnly } from '../../../src/engine/models/newbie/policy.ts';
 import { nextDitNames, nextDitWeights } from '../../../src/engine/models/newbie/weights.ts';
 import { runOnce } from '../../../src/engine/nn/run-once.ts';
 import type { RowSource } from '../../../src/engine/weights/mapped.ts';
@@ -132,7 +133,8 @@ const open = async (context: CaseContext, file: string): Promise<Model> => {
 
 export const newbieTransformer: Checker = {
   matches: (_, io) => io.includes('in.cap_feats') && io.includes('in.clip_text_pooled'),
-  async run(context) {
+  async run(whole) {
+    const context = { ...whole, quantise: blocksOnly(whole.quantise) };
     const model = await open(context, 'model');
     const outputs = await compareBatch(context, model, 'out.v');
     if (context.io.has('out.v_no_pooled')) {
@@ -174,7 +176,8 @@ async function guidedRun(
 
 export const luminaTransformer: Checker = {
   matches: (_, io) => io.includes('in.cap_feats') && io.includes('out.v'),
-  async run(context) {
+  async run(whole) {
+    const context = { ...whole, quantise: blocksOnly(whole.quantise) };
     const outputs: Output[] = [];
     for (const file of context.weightFiles) {
       const model = await open(context, file);

@@ -24,6 +24,7 @@ import type { EncodedText, TextCache } from './encode.ts';
 import { encodeText } from './encode.ts';
 import { computeModulation } from './modulation.ts';
 import { nextDitCaption } from './nextdit.ts';
+import { blocksOnly } from './policy.ts';
 import type { LatentGrid, NewbieRequest, NewbieSource, TextIds } from './request.ts';
 import { checkNewbieRequest } from './request.ts';
 import { nextDitNames, nextDitWeights } from './weights.ts';
@@ -63,11 +64,12 @@ const SHIFT = 6;
  * are not the model's, `gpu/limit` where the device is too small, and `AbortError` soon after `signal` fires.
  */
 export async function paint(
-  engine: Engine,
+  anyEngine: Engine,
   source: NewbieSource,
   request: NewbieRequest,
   options: NewbieOptions = {},
 ): Promise<Raster> {
+  const engine = { ...anyEngine, quantise: blocksOnly(anyEngine.quantise) };
   const { signal, onTrace } = options;
   const abort = signal && { signal };
   const report = (stage: NewbieStage) => ({
