@@ -44,7 +44,7 @@ export async function measureOperator(
 ): Promise<OperatorResult[]> {
   const [first] = runners;
   if (!first) return [];
-  const bytes = operandBytes(first.gpu.device, operator);
+  const bytes = operandBytes(first.gpu.device);
   const types = first.gpu.caps.f16 ? TYPES : TYPES.slice(0, 1); // no peer stores f16 without computing in it
   const entries: Entry[] = [
     ...runners.flatMap((runner) =>

@@ -128,7 +128,7 @@ const rowsAndColumns = ({ shape }: Tensor): number[] => [
 ];
 
 /** Norm weights lie about one, biases and tables about nothing, matrices keep the spread of what they multiply. */
-function fillFor({ label, shape }: Tensor): Fill {
+export function fillFor({ label, shape }: Pick<Tensor, 'label' | 'shape'>): Fill {
   const seed = seedOf(label);
   if (shape.length < 2 || /table$|pos_embed$/.test(label)) {
     const about = /norm.*weight$|gamma$/.test(label) ? 1 : 0;

@@ -6,6 +6,7 @@ import { readVaeConfig } from '../../src/engine/models/wan/vae-config.ts';
 import { vaeDecoder } from '../../src/engine/models/wan/vae-decoder.ts';
 import { Scope } from '../../src/engine/nn/module.ts';
 import type { Operator } from './operator.ts';
+import { wanOnnx } from './wan-onnx.ts';
 
 /** Columns and rows of latent pixels, latent frames. */
 export type LatentGrid = readonly [frames: number, rows: number, columns: number];
@@ -31,6 +32,8 @@ export function wanOperator(
     result: [...grid, outChannels],
     flops: blockFlops(config, tokens),
     exact: ['time', 'latent'],
+    allowed: 0.1, // what sums in f16 cost a peer; the engine is held to a hundredth of it by `verify`
+    onnx: wanOnnx(config, grid),
     build: (graph, { latent, time, k, v }) =>
       wanTransformer(config)(new Scope(graph))({
         latents: [latent],

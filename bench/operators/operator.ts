@@ -9,7 +9,8 @@ import type { IntegerType } from '../../src/engine/gpu/integers.ts';
 import type { Shape } from '../../src/engine/gpu/tensor.ts';
 import type { Graph, Tensor } from '../../src/engine/graph/graph.ts';
 import type { Fill } from '../fill.ts';
-import type { OnnxNode } from '../peers/onnx-model.ts';
+import type { ElementType } from '../contender.ts';
+import type { OnnxConstant, OnnxNode } from '../peers/onnx-model.ts';
 
 export type Operand = {
   /** Logical axes, e.g. [Cout, kt, kh, kw, Cin]. */
@@ -27,6 +28,15 @@ export type Layouts = Readonly<Record<string, Layout>>;
 export type Operands<T, N extends string = string> = Readonly<Record<N, T>>;
 
 export type Hold = (name: string, shape: Shape) => Tensor;
+
+export type OnnxForm = {
+  readonly layouts: Layouts;
+  readonly nodes: readonly OnnxNode[];
+  /** Weights that are no operands, by name, with the values that the engine gives them. */
+  readonly weights?: Operands<Operand>;
+  /** Tables, shapes and the like. */
+  constants?(type: ElementType): readonly OnnxConstant[];
+};
 
 export type Operator<N extends string = string> = {
   /** Kind and sizes, e.g. "matmul 4096×4096×4096"; rows are chosen by its beginning. */
@@ -56,7 +66,7 @@ export type Operator<N extends string = string> = {
   /** What `expected` computes for one value, in flops; default its share of the whole. */
   readonly referenceFlops?: number;
   /** Layouts of the operands and, under `y`, of the result. */
-  readonly onnx?: { readonly layouts: Layouts; readonly nodes: readonly OnnxNode[] };
+  readonly onnx?: OnnxForm;
   readonly tfjs?: {
     readonly layouts: Layouts;
     run(tf: typeof Tf, tensors: Operands<Tf.Tensor, N>): Tf.Tensor;

@@ -18,10 +18,10 @@ async function prepare(
   if (!form) throw new Error(`${operator.name} has no form for jax-js`);
   const names = Object.keys(operator.operands);
   const arrays: jax.Array[] = [];
-  for (const name of names) {
+  for (const [name, operand] of Object.entries(operator.operands)) {
     const layout = form.layouts[name];
     if (!layout) throw new Error(`${operator.name} has no layout for ${name}`);
-    const values = new Float32Array(await bytes(name, layout, 'f32'));
+    const values = new Float32Array(await bytes(operand, layout, 'f32'));
     const array = jax.numpy.array(values, { shape: [...layout.shape] });
     const typed = type === 'f16' ? array.astype(jax.DType.Float16) : array;
     arrays.push(await typed.blockUntilReady());

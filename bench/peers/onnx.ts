@@ -6,6 +6,7 @@ import type { Contender, ElementType } from '../contender.ts';
 import { elementAt, readElements } from '../contender.ts';
 import type { OperandBytes } from '../operands.ts';
 import type { Operator } from '../operators/operator.ts';
+import type { OnnxConstant } from './onnx-model.ts';
 import { onnxModel } from './onnx-model.ts';
 import type { Peer } from './peer.ts';
 
@@ -30,9 +31,10 @@ async function prepare(
   };
   const names = Object.keys(operator.operands);
   const isWeight = (name: string): boolean => operator.operands[name]?.weight === true;
-  const constants = [];
-  for (const name of names.filter(isWeight)) {
-    const values = new Uint8Array(await bytes(name, layoutOf(name), type));
+  const weights = { ...operator.operands, ...form.weights };
+  const constants: OnnxConstant[] = [...(form.constants?.(type) ?? [])];
+  for (const [name, operand] of Object.entries(weights).filter(([, { weight }]) => weight)) {
+    const values = new Uint8Array(await bytes(operand, layoutOf(name), type));
     constants.push({ name, shape: layoutOf(name).shape, type, bytes: values });
   }
   const inputs = names
@@ -53,7 +55,8 @@ async function prepare(
   const feeds: Record<string, ort.Tensor> = {};
   for (const { name, shape } of inputs) {
     const { buffer, tensor } = held(shape);
-    device.queue.writeBuffer(buffer, 0, await bytes(name, layoutOf(name), type));
+    const operand = operator.operands[name];
+    if (operand) device.queue.writeBuffer(buffer, 0, await bytes(operand, layoutOf(name), type));
     feeds[name] = tensor;
   }
   const y = held(output.shape);

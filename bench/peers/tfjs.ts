@@ -16,10 +16,10 @@ async function prepare(operator: Operator, _: 'f32', bytes: OperandBytes): Promi
   const form = operator.tfjs;
   if (!form) throw new Error(`${operator.name} has no form for TensorFlow.js`);
   const tensors: Record<string, tf.Tensor> = {};
-  for (const name of Object.keys(operator.operands)) {
+  for (const [name, operand] of Object.entries(operator.operands)) {
     const layout = form.layouts[name];
     if (!layout) throw new Error(`${operator.name} has no layout for ${name}`);
-    tensors[name] = tf.tensor(new Float32Array(await bytes(name, layout, 'f32')), [
+    tensors[name] = tf.tensor(new Float32Array(await bytes(operand, layout, 'f32')), [
       ...layout.shape,
     ]);
   }
