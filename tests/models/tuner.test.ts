@@ -84,6 +84,34 @@ describe.each(testGpus())('the tuner on $name', ({ gpu: open }) => {
     expect(kernels).toEqual(['matmul', 'norm', 'matmul', 'norm']);
   });
 
+  it('leaves what its budget does not reach to the default, for good', async () => {
+    const gpu = await open();
+    const store = memoryStore();
+    const hasty = await run(gpu, store, 1e-6);
+    expect(hasty.tuner?.timed).toBeLessThan(2);
+    expect(Object.keys(hasty.tuner?.record ?? {}).length).toBe(2);
+    const later = await run(gpu, store);
+    expect(later.tuner?.timed).toBe(0);
+    expect(later.kernels).toEqual((await run(gpu, undefined)).kernels);
+  });
+
+  it('passes over variants that the compiler refuses', async () => {
+    const gpu = await open();
+    const pipelines = new PipelineCache(gpu.device);
+    const get = pipelines.get.bind(pipelines);
+    pipelines.get = (variant) =>
+      variant.kernel.name === 'norm' && variant.values['TEAM'] === 4
+        ? Promise.reject(new Error('refused'))
+        : get(variant);
+    const options = { gpu, pipelines, store: memoryStore(), budgetMs: AMPLE_MS };
+    const tuner = await Tuner.open(options);
+    pipelines.tuning = tuner;
+    (await record(layers(gpu), { gpu, pipelines, weights: noWeights })).destroy();
+    expect(tuner.timed).toBe(2);
+    expect(tuner.refused.length).toBeGreaterThan(0);
+    expect(tuner.refused.every(({ choice }) => choice.values['TEAM'] === 4)).toBe(true);
+  });
+
   it('only looks up when it has no time, and works without a store that works', async () => {
     const gpu = await open();
     const idle = await run(gpu, memoryStore(), 0);

@@ -31,16 +31,16 @@ describe('the race of variants', () => {
   });
 
   it('goes to the default unless another is clearly faster', async () => {
-    expect(await runRace([[10], [9.8], [10.2]])).toMatchObject({ winner: 0, ratio: 1 });
+    expect(await runRace([[10], [9.7], [10.2]])).toMatchObject({ winner: 0, ratio: 1 });
   });
 
   it('is not won by one lucky sample', async () => {
-    expect(await runRace([[10], [5, 10.5, 10.5, 10.5]])).toMatchObject({ winner: 0 });
+    expect(await runRace([[10], [5, 10.5, 10.5]])).toMatchObject({ winner: 0 });
   });
 
   it('asks a way that is far behind only once, and the default always', async () => {
     const { taken } = await runRace([[30], [7], [70]]);
-    expect(taken).toEqual([4, 4, 1]);
+    expect(taken).toEqual([3, 3, 1]);
   });
 
   it('ends at the deadline, and then the default wins what was not compared fully', async () => {

@@ -3,12 +3,11 @@
  * fastest. What the record does not know is looked up in the table of known devices, then left to the kernel's default.
  */
 import type { Gpu } from '../gpu/device.ts';
-import { EngineError } from '../gpu/errors.ts';
 import type { Dtype } from '../gpu/tensor.ts';
 import { GPUUsage } from '../gpu/usage.ts';
 import { splitGrid } from '../graph/split.ts';
 import { uniformBytes, writeUniforms } from '../kernels/declare.ts';
-import type { Dispatch, Situation } from '../kernels/kernel.ts';
+import type { Dispatch, Grid, Situation } from '../kernels/kernel.ts';
 import type { PipelineCache } from '../kernels/pipelines.ts';
 import type { Choice } from '../kernels/select.ts';
 import type { Candidate, TunableCall, Tuning } from '../kernels/tunable.ts';
@@ -36,10 +35,15 @@ export type TunerOptions = {
 /** What a whole model may take the first time. */
 const BUDGET_MS = 3000;
 /** A sample should take this long: browsers round timestamps to a tenth of a millisecond. */
-const SAMPLE_MS = 4;
+const SAMPLE_MS = 3;
 const MOST_REPEATS = 256;
 /** A call that takes longer than this is timed on a part of its grid. */
 const LONG_MS = 40;
+/** Flops that any graphics card does in a millisecond: decides how much of a call is run the very first time. */
+const SLOW_FLOPS = 2e8;
+
+/** One candidate, ready to be encoded on a part of its grid. */
+type Runner = { readonly candidate: Candidate; readonly share: number; readonly encode: Encode };
 
 /** Timings of one device. */
 export class Tuner implements Tuning {
@@ -50,6 +54,8 @@ export class Tuner implements Tuning {
   #leftMs: number;
   /** Kinds and sizes timed by this tuner, not looked up. */
   timed = 0;
+  /** Variants that the device's compiler refused; they take no part. */
+  readonly refused: { readonly choice: Choice; readonly error: unknown }[] = [];
 
   private constructor(options: TunerOptions, record: TuningRecord) {
     this.#options = options;
@@ -89,17 +95,21 @@ export class Tuner implements Tuning {
   }
 
   async learn(calls: readonly TunableCall[]): Promise<void> {
-    if (this.#leftMs <= 0) return;
+    if (this.#options.budgetMs === 0) return;
     const begin = performance.now();
     const deadline = begin + this.#leftMs;
     const unknown = this.#unknown(calls);
     if (unknown.length === 0) return;
     const clock = deviceClock(this.#options.gpu);
     try {
+      if (this.#leftMs > 0) this.#compileAll(unknown);
       for (const { key, call } of unknown) {
-        if (performance.now() >= deadline) break;
-        this.#found.set(key, await this.#time(call, clock, deadline));
-        this.timed++;
+        // What the budget does not reach stays with its default, so that the next run begins at once.
+        const entry =
+          performance.now() < deadline
+            ? await this.#time(call, clock, deadline)
+            : defaultOf(call.dispatch, call.situation);
+        this.#found.set(key, entry);
       }
     } finally {
       clock.destroy();
@@ -128,72 +138,96 @@ export class Tuner implements Tuning {
     return [...kinds.values()].toSorted((a, b) => b.work - a.work);
   }
 
+  /** Starts all compilations, side by side; whoever needs one awaits it. */
+  #compileAll(unknown: readonly { readonly call: TunableCall }[]): void {
+    for (const { call } of unknown) {
+      for (const { variant } of candidatesOf(call.dispatch, call.situation))
+        this.#options.pipelines.get(variant).catch(() => undefined); // told where it is awaited
+    }
+  }
+
   async #time(call: TunableCall, clock: DeviceClock, deadline: number): Promise<TuningEntry> {
-    const candidates = candidatesOf(call.dispatch, call.situation);
+    const { dispatch, situation } = call;
     const uniforms: GPUBuffer[] = [];
     const now = (): number => performance.now();
     try {
-      const whole = await Promise.all(
-        candidates.map((candidate) => this.#encoder(call, candidate, 1, uniforms)),
-      );
-      const [first] = whole;
-      const [own] = candidates;
-      if (!first || !own) {
-        throw new EngineError(
-          'tuning/candidates',
-          `${call.dispatch.kernel.name} — no way to run it`,
-        );
-      }
-      await clock.time(first, 1);
-      const once = await clock.time(first, 1);
+      const { flops } = dispatch.kernel.cost(dispatch.dims);
+      const few = Math.max(1, Math.ceil(flops / SLOW_FLOPS / LONG_MS));
+      const [trial] = await this.#runners(call, few, uniforms);
+      if (!trial) return defaultOf(dispatch, situation);
+      await clock.time(trial.encode, 1);
+      const once = (await clock.time(trial.encode, 1)) / trial.share;
       const pieces = Math.max(1, Math.round(once / LONG_MS));
-      const encoders =
-        pieces === 1
-          ? whole
-          : await Promise.all(
-              candidates.map((candidate) => this.#encoder(call, candidate, pieces, uniforms)),
-            );
-      const repeats = Math.min(
-        MOST_REPEATS,
-        Math.max(1, Math.ceil(SAMPLE_MS / Math.max(once, 0.01))),
-      );
-      const sample = (index: number): Promise<number> =>
-        clock.time(encoders[index] ?? first, repeats);
-      const { winner, ratio } = await race(candidates.length, { sample, now, deadline });
-      return { ...(candidates[winner] ?? own).choice, ratio };
+      const runners = await this.#runners(call, pieces, uniforms);
+      const wanted = Math.ceil(SAMPLE_MS / Math.max(once / pieces, 0.01));
+      const repeats = Math.min(MOST_REPEATS, Math.max(1, wanted));
+      const sample = async (index: number): Promise<number> => {
+        const { encode, share } = runners[index] ?? trial;
+        return (await clock.time(encode, repeats)) / share;
+      };
+      const { winner, ratio } = await race(runners.length, { sample, now, deadline });
+      this.timed++;
+      return { ...(runners[winner] ?? trial).candidate.choice, ratio };
     } finally {
       for (const buffer of uniforms) buffer.destroy();
     }
   }
 
-  /** Resolves to how one candidate is run on the first of `pieces` equal parts of its grid. */
-  async #encoder(
+  /** Resolves to the candidates that compile, the default first, each on about one of `pieces` parts of its grid. */
+  async #runners(call: TunableCall, pieces: number, uniforms: GPUBuffer[]): Promise<Runner[]> {
+    const runners: Runner[] = [];
+    for (const [index, candidate] of candidatesOf(call.dispatch, call.situation).entries()) {
+      try {
+        runners.push(await this.#runner(call, candidate, pieces, uniforms));
+      } catch (error) {
+        if (index === 0) throw error;
+        this.refused.push({ choice: candidate.choice, error });
+      }
+    }
+    return runners;
+  }
+
+  async #runner(
     { dispatch: { dims }, bindings = [] }: TunableCall,
-    { variant }: Candidate,
+    candidate: Candidate,
     pieces: number,
     uniforms: GPUBuffer[],
-  ): Promise<Encode> {
+  ): Promise<Runner> {
     const { gpu, pipelines } = this.#options;
     const { device } = gpu;
-    const { kernel, values } = variant;
-    const { pipeline, layout } = await pipelines.get(variant);
-    const [part] = splitGrid(kernel.grid(dims, values), pieces, {
+    const { kernel, values } = candidate.variant;
+    const { pipeline, layout } = await pipelines.get(candidate.variant);
+    const whole = kernel.grid(dims, values);
+    const [part = { base: [0, 0, 0], grid: whole }] = splitGrid(whole, pieces, {
       maxPerDimension: device.limits.maxComputeWorkgroupsPerDimension,
       maxFlops: 1,
     });
     const block = new DataView(new ArrayBuffer(uniformBytes(kernel)));
-    writeUniforms(block, 0, kernel, dims, part?.base ?? [0, 0, 0]);
+    writeUniforms(block, 0, kernel, dims, part.base);
     const size = block.byteLength;
     const buffer = device.createBuffer({ size, usage: GPUUsage.uniform | GPUUsage.copyDst });
     uniforms.push(buffer);
     device.queue.writeBuffer(buffer, 0, block.buffer);
     const entries = [...bindings, { buffer }].map((resource, binding) => ({ binding, resource }));
     const bindGroup = device.createBindGroup({ label: 'tuning', layout, entries });
-    const [x, y, z] = part?.grid ?? [1, 1, 1];
-    return (pass) => {
-      pass.setPipeline(pipeline);
-      pass.setBindGroup(0, bindGroup);
-      pass.dispatchWorkgroups(x, y, z);
+    return {
+      candidate,
+      share: countOf(part.grid) / countOf(whole),
+      encode(pass) {
+        pass.setPipeline(pipeline);
+        pass.setBindGroup(0, bindGroup);
+        pass.dispatchWorkgroups(...part.grid);
+      },
     };
   }
+}
+
+const countOf = ([x, y, z]: Grid): number => x * y * z;
+
+function defaultOf(
+  dispatch: Dispatch<{ readonly dtype: Dtype }>,
+  situation: Situation,
+): TuningEntry {
+  const [own] = candidatesOf(dispatch, situation);
+  return { ...(own?.choice ?? { kernel: dispatch.kernel.name, values: {} }), ratio: 1 };
 }
