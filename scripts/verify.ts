@@ -42,7 +42,7 @@ async function verify(gpu: Gpu, folders: readonly string[], options: Options): P
     options.policy === undefined
       ? undefined
       : policyFrom(parsePolicy(await readFile(options.policy, 'utf8')));
-  const run = runAt(precision, policy);
+  const run = runAt(precision, options.integers, policy);
   const shared = { gpu, pipelines: new PipelineCache(gpu.device) };
   const counts = { passed: 0, failed: 0 };
   for (const folder of folders) {

@@ -1,7 +1,7 @@
 /** How exactly networks are run, from the name that the command line gives it. */
 import type { IntegerType } from '../../src/engine/gpu/integers.ts';
 import type { WeightPolicy } from '../../src/engine/graph/graph.ts';
-import { usualPolicy } from '../../src/engine/weights/policy.ts';
+import { usualPolicy, withIntegerProducts } from '../../src/engine/weights/policy.ts';
 import type { CaseContext, Level } from './case.ts';
 
 /** How weight matrices are stored at the levels that quantise them. */
@@ -14,16 +14,18 @@ const INTEGERS: Readonly<Record<Level, IntegerType | undefined>> = {
 
 /**
  * Returns what a level means for a case: activations of the quantised levels are f16, and which matrices are quantised
- * says `policy` or else the usual one.
+ * says `policy` or else the usual one; with `integers` the layers multiply integers.
  */
 export function runAt(
   level: Level,
+  integers: boolean,
   policy?: WeightPolicy,
 ): Pick<CaseContext, 'level' | 'precision' | 'quantise'> {
   const type = INTEGERS[level];
+  const chosen = type && (policy ?? usualPolicy(type));
   return {
     level,
     precision: level === 'f32' ? 'f32' : 'f16',
-    quantise: type && (policy ?? usualPolicy(type)),
+    quantise: chosen && integers ? withIntegerProducts(chosen) : chosen,
   };
 }

@@ -14,6 +14,7 @@ what the engine computes with the stored outputs.
   --except NAME      leave out cases whose name contains NAME; may be given several times
   --precision P      f32 (default) or f16: storage and arithmetic of weights and activations;
                      int8 or int4: f16 with weight matrices of 8 or 4 bits
+  --integers         quantise activations too, row by row, and multiply integers
   --policy FILE      which matrices int8 and int4 quantise: a file of npm run calibrate
   --adapter A        lavapipe, swiftshader or default (the machine's own GPU);
                      without it lavapipe where installed, else default
@@ -28,6 +29,8 @@ export type Options = {
   readonly only: readonly string[];
   readonly except: readonly string[];
   readonly precision: Level;
+  /** Whether activations are quantised too. */
+  readonly integers: boolean;
   /** A file that says which matrices are quantised. */
   readonly policy: string | undefined;
   readonly adapter: AdapterChoice;
@@ -45,6 +48,7 @@ export function parseOptions(args: readonly string[]): Options {
       except: { type: 'string', multiple: true, default: [] },
       precision: { type: 'string', default: 'f32' },
       policy: { type: 'string' },
+      integers: { type: 'boolean', default: false },
       adapter: { type: 'string' },
       blocks: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -53,8 +57,9 @@ export function parseOptions(args: readonly string[]): Options {
   const { only, except, blocks, help } = values;
   const precision = oneOf('precision', values.precision, LEVELS);
   const adapter = oneOf('adapter', values.adapter ?? usualAdapter(), ADAPTERS);
-  if (values.policy !== undefined && !precision.startsWith('int'))
-    throw new Error(`--policy: got --precision ${precision}, needs int8 or int4`);
+  const idle = values.policy !== undefined ? 'policy' : values.integers ? 'integers' : undefined;
+  if (idle !== undefined && !precision.startsWith('int'))
+    throw new Error(`--${idle}: got --precision ${precision}, needs int8 or int4`);
   if (positionals.length === 0 && !help)
     throw new Error('no folder given: see npm run verify -- --help');
   return {
@@ -63,6 +68,7 @@ export function parseOptions(args: readonly string[]): Options {
     except,
     precision,
     policy: values.policy,
+    integers: values.integers,
     adapter,
     blocks,
     help,

@@ -9,6 +9,7 @@ import { compare, seeded } from '../../src/engine/kernels/case.ts';
 import { dequantiseValues, quantiseValues } from '../../src/engine/kernels/quantisation.ts';
 import { linear } from '../../src/engine/nn/layers.ts';
 import { Scope } from '../../src/engine/nn/module.ts';
+import { withIntegerProducts } from '../../src/engine/weights/policy.ts';
 import type { WeightSource } from '../../src/engine/weights/upload.ts';
 import { WeightSet } from '../../src/engine/weights/upload.ts';
 import { testGpus } from '../helpers/devices.ts';
@@ -37,24 +38,23 @@ function build(graph: Graph, x: Tensor): void {
   graph.result('y', layer('c')(add(layer('a')(x), layer('b')(x))));
 }
 
-/** The same in plain loops, in f64 but for the weights. */
+/** A layer in plain loops, in f64 but for the weights. */
+function applied(name: string, rows: Float32Array, type: IntegerType): Float32Array {
+  const stored = quantiseValues(values(`net.${name}.weight`, WIDTH * WIDTH), WIDTH, type);
+  const w = dequantiseValues(stored, WIDTH, type);
+  const bias = values(`net.${name}.bias`, WIDTH);
+  return Float32Array.from({ length: rows.length }, (_, i) => {
+    const [m, n] = [Math.floor(i / WIDTH), i % WIDTH];
+    let sum = bias[n] ?? 0;
+    for (let k = 0; k < WIDTH; k++) sum += (rows[m * WIDTH + k] ?? 0) * (w[n * WIDTH + k] ?? 0);
+    return sum;
+  });
+}
+
 function reference(x: Float32Array, type: IntegerType): Float32Array {
-  const apply = (name: string, rows: Float32Array): Float32Array => {
-    const stored = quantiseValues(values(`net.${name}.weight`, WIDTH * WIDTH), WIDTH, type);
-    const w = dequantiseValues(stored, WIDTH, type);
-    const bias = values(`net.${name}.bias`, WIDTH);
-    return Float32Array.from({ length: rows.length }, (_, i) => {
-      const [m, n] = [Math.floor(i / WIDTH), i % WIDTH];
-      let sum = bias[n] ?? 0;
-      for (let k = 0; k < WIDTH; k++) sum += (rows[m * WIDTH + k] ?? 0) * (w[n * WIDTH + k] ?? 0);
-      return sum;
-    });
-  };
-  const [a, b] = [apply('a', x), apply('b', x)];
-  return apply(
-    'c',
-    a.map((value, i) => value + (b[i] ?? 0)),
-  );
+  const [a, b] = [applied('a', x, type), applied('b', x, type)];
+  const sums = a.map((value, i) => value + (b[i] ?? 0));
+  return applied('c', sums, type);
 }
 
 for (const open of testGpus()) {
@@ -67,6 +67,19 @@ for (const open of testGpus()) {
       fuse(graph);
       const { y = new Float32Array() } = await runGraph(gpu, graph, source);
       expect(compare(y, reference(x, type), { abs: 2e-3, rel: 1e-4 })).toBe('');
+    });
+
+    it('multiply as integers by rows of integers where the policy says so', async () => {
+      const gpu = await open.gpu();
+      const graph = new Graph({ precision: 'f32', quantise: withIntegerProducts(() => 'i8') });
+      const x = values('x', ROWS * WIDTH);
+      const layer = linear({ in: WIDTH, out: WIDTH })(new Scope(graph, 'net.a'));
+      graph.result('y', layer(given(gpu, graph, 'x', x, [ROWS, WIDTH])));
+      fuse(graph);
+      expect(graph.nodes.map(({ op }) => op.name)).toEqual(['integer-linear']);
+      const { y = new Float32Array() } = await runGraph(gpu, graph, source);
+      const rows = dequantiseValues(quantiseValues(x, WIDTH, 'i8'), WIDTH, 'i8');
+      expect(compare(y, applied('a', rows, 'i8'), { abs: 1e-3, rel: 1e-4 })).toBe('');
     });
 
     it('take the bytes of their integers and scales', async () => {

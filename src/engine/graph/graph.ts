@@ -71,8 +71,13 @@ export type Node<I extends Inputs = Inputs, A = unknown> = {
 
 export type Precision = 'f32' | 'f16';
 
-/** How the weight matrix [N, K] under a key is to be stored; undefined = not quantised. */
-export type WeightPolicy = (key: string, shape: Shape) => IntegerType | undefined;
+/**
+ * How the weight matrix [N, K] under a key is to be stored; undefined = not quantised. With `integerProducts`, layers
+ * with quantised weights and many rows quantise their activations too and multiply integers.
+ */
+export type WeightPolicy = ((key: string, shape: Shape) => IntegerType | undefined) & {
+  readonly integerProducts?: boolean;
+};
 
 /** How a weight is laid out and stored, where that is not the default. */
 export type WeightOptions = {
@@ -107,6 +112,8 @@ export class Graph {
   readonly nodes: Node[] = [];
   readonly weights = new Map<string, Tensor>();
   readonly results = new Map<string, Tensor>();
+  /** Whether passes/integer-products.ts is to be applied. */
+  readonly integerProducts: boolean;
   readonly #quantise: WeightPolicy | undefined;
   readonly #scales = new Map<Tensor, Tensor>();
   #nextId = 0;
@@ -116,6 +123,7 @@ export class Graph {
     this.precision = options.precision;
     this.compute = options.precision;
     this.#quantise = options.quantise;
+    this.integerProducts = options.quantise?.integerProducts ?? false;
     this.residual = options.precision === 'f32' ? 'f32' : (options.residual ?? 'f32');
   }
 
@@ -168,6 +176,11 @@ export class Graph {
     const output = this.#tensor(label, shape, dtype, { kind: 'activation' });
     this.nodes.splice(at, 0, { ...node, outputs: [output] });
     return output;
+  }
+
+  /** Returns an activation that no node makes yet: a further output for a pass to give to one. */
+  scratch(label: string, shape: Shape, dtype: Dtype): Tensor {
+    return this.#tensor(label, shape, dtype, { kind: 'activation' });
   }
 
   /** Adds a node that only updates external tensors. */

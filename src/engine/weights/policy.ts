@@ -19,6 +19,10 @@ export const usualPolicy =
   (key) =>
     ENDS.test(key) ? undefined : type;
 
+/** Returns the policy with products on integers: activations are quantised too, row by row. */
+export const withIntegerProducts = (policy: WeightPolicy): WeightPolicy =>
+  Object.assign(policy.bind(undefined), { integerProducts: true });
+
 /** Returns the policy that a file states; see `npm run calibrate`. */
 export function policyFrom({ weights, except }: PolicyFile): WeightPolicy {
   return (key) => {

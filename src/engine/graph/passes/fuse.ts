@@ -12,6 +12,7 @@ import { elementwiseOp } from '../ops/elementwise.ts';
 import { gateOp } from '../ops/gate.ts';
 import { fuseProjections } from './fuse-projections.ts';
 import { fuseRope } from './fuse-rope.ts';
+import { integerProducts } from './integer-products.ts';
 import { shareResults } from './share.ts';
 import { pruneWeights } from './substitute.ts';
 
@@ -35,6 +36,7 @@ export function fuse(graph: Graph, { maxBindingBytes = 2 ** 27 }: FuseOptions = 
   const shared = shareResults(graph);
   const folded = fuseRope(graph) + fuseRiders(graph) + fuseProjections(graph, maxBindingBytes);
   pruneWeights(graph);
+  if (graph.integerProducts) integerProducts(graph);
   return shared + folded;
 }
 
