@@ -35,7 +35,7 @@ export type { AvatarFrame } from './models/live-avatar/frames.ts';
 /** What a run needs. */
 export type SpeakOptions = {
   readonly gpu: Gpu;
-  /** The folder of the model: `transformer`, `vae`, `text_encoder`, `audio_encoder` and `tokenizer` in it. */
+  /** The folder of the model: `transformer`, `vae`, `text_encoder`, `audio_encoder` and `tokenizer` in it, and `lora` where there is one. */
   readonly model: ModelFiles;
   /** RGBA, row-major, upright, of any size. */
   readonly picture: Raster<Uint8ClampedArray>;
@@ -68,7 +68,13 @@ export type SpokenVideo = {
   readonly peakGpuBytes: number;
 };
 
-const PARTS: readonly ComponentName[] = ['transformer', 'vae', 'text_encoder', 'audio_encoder'];
+const PARTS: readonly ComponentName[] = [
+  'transformer',
+  'vae',
+  'text_encoder',
+  'audio_encoder',
+  'lora',
+];
 const TOKENIZER = 'tokenizer/tokenizer.json';
 
 /**

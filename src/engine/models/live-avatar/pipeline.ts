@@ -4,6 +4,7 @@
  */
 import type { Engine, RunOptions } from '../../nn/run-once.ts';
 import { normal } from '../../sampling/rng.ts';
+import type { WeightSource } from '../../weights/upload.ts';
 import type { ComponentSource } from '../wan/components.ts';
 import { renameWan } from '../wan/names-dit.ts';
 import { openVae } from '../wan/picture.ts';
@@ -12,6 +13,7 @@ import { parseAvatarConfig } from './config.ts';
 import type { AvatarFrame } from './frames.ts';
 import { frameDecoder, inRgba } from './frames.ts';
 import { readInputs } from './inputs.ts';
+import { withLora } from './lora.ts';
 import type { AvatarRequest, CheckedRequest } from './request.ts';
 import { blocksOfSound, checkAvatarRequest } from './request.ts';
 import type { AvatarOptions, AvatarStage } from './run-options.ts';
@@ -47,7 +49,7 @@ export async function* speak(
   const size = [video.height / space, video.width / space] as const;
   const stream = await AvatarStream.open(
     engine,
-    await source.weights('transformer', renameWan),
+    await transformerOf(engine, source),
     {
       ...{ config, size, text, remembered, distance: settings.reference_distance },
       int8Memory: settings.kv_cache === 'int8',
@@ -98,6 +100,13 @@ export async function* speak(
     stream.destroy();
     vae.destroy();
   }
+}
+
+/** The transformer's weights, with the low-rank ones merged in where the model has them apart. */
+async function transformerOf(engine: Engine, source: ComponentSource): Promise<WeightSource> {
+  const base = await source.weights('transformer', renameWan);
+  if (!source.has('lora')) return base;
+  return withLora(engine, base, await source.weights('lora'), await source.config('lora'));
 }
 
 /** A rejection that is looked at later must not count as unhandled until then. */

@@ -2,9 +2,15 @@
 import { EngineError } from '../../gpu/errors.ts';
 import type { Rename, WeightStore } from '../../weights/weight-store.ts';
 
-/** Folder names as released; `transformer` is the expert for high noise where there are two. */
+/** Folder names as released; `transformer` is the expert for high noise where there are two, `lora` what changes it. */
 export type ComponentName =
-  'transformer' | 'transformer_2' | 'vae' | 'text_encoder' | 'image_encoder' | 'audio_encoder';
+  | 'transformer'
+  | 'transformer_2'
+  | 'vae'
+  | 'text_encoder'
+  | 'image_encoder'
+  | 'audio_encoder'
+  | 'lora';
 
 export type Config = Readonly<Record<string, unknown>>;
 
