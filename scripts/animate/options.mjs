@@ -30,7 +30,10 @@ import { SPEECH_HELP, SPEECH_OPTIONS, speechWishes } from './speech-options.mjs'
 
 const limits = JSON.parse(readFileSync(join(root, 'src/engine/settings-limits.json'), 'utf8'));
 
+const catalog = JSON.parse(readFileSync(join(root, 'weights/catalog.json'), 'utf8'));
+
 const PRESETS = /** @type {const} */ (['preview', 'standard', 'high']);
+const WEIGHTS = /** @type {const} */ (['int8', 'int4']);
 const PRECISIONS = /** @type {const} */ (['auto', 'f32', 'f16']);
 
 /** The largest picture file that the app takes. */
@@ -58,6 +61,7 @@ export const HELP = `Animates a picture: npm run animate -- [IMAGE] [OPTION...]
   --loop                 the end meets the beginning
   --seed N               another number, another motion (default: 0)
   --precision P          auto, f32 or f16 (default: auto)
+  --weights int8|int4    weights of a large model as small integers: a half or a quarter of the memory
   --fps N                ${range('fps')} (default: 24)
   --report FILE.json     write timings, adapter, memory and hashes of the frames
   --audio FILE           makes the picture speak, with a model that can: WAV, MP3 or what else the browser plays;
@@ -91,6 +95,9 @@ export function readCommand(args) {
           ...text('prompt', values.prompt),
           ...text('camera', values.camera),
           ...text('negativePrompt', values['negative-prompt']),
+          ...(values.weights !== undefined && {
+            weights: oneOf('weights', values.weights, WEIGHTS),
+          }),
           ...number('guidance', values.guidance),
           ...number('shift', values.shift),
           ...(values.preset !== undefined && {
@@ -222,7 +229,7 @@ function checkedSpeech(path, values) {
 /** @param {ReturnType<typeof parse>['values']} values */
 function refuseSpeechOptions(values) {
   const names = /** @type {(keyof typeof SPEECH_OPTIONS)[]} */ (Object.keys(SPEECH_OPTIONS));
-  const given = names.find((name) => values[name] !== undefined);
+  const given = names.find((name) => name !== 'weights' && values[name] !== undefined);
   if (given) throw bad(`--${given} needs --audio FILE`);
 }
 
@@ -231,7 +238,13 @@ function checkedModel(model) {
   if (model === undefined) return undefined;
   const folder = here(model);
   const isFolder = statSync(folder, { throwIfNoEntry: false })?.isDirectory();
-  return isFolder ? { folder, paths: pathsIn(folder) } : { name: model };
+  if (isFolder) return { folder, paths: pathsIn(folder) };
+  const released = catalog.models.find((/** @type {{ id: string }} */ { id }) => id === model);
+  if (released) {
+    const { repository } = released.parts.transformer;
+    throw bad(`${model} is fetched by the page; for the command, give the folder of ${repository}`);
+  }
+  return { name: model };
 }
 
 /**

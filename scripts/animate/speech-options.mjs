@@ -22,7 +22,6 @@ export const SPEECH_HELP = `    --sample_steps N         3 to 6 (default: 4); --
     --enable_online_decode   the past that is looked at comes from the first clip, not from the picture
     --offload_model BOOL     one network at a time while inputs are read (default: true)
     --sample_guide_scale 0   the model takes no guidance
-    --weights int8|int4      weights as small integers: a half or a quarter of the memory
     --kv_cache int8          what is remembered as small integers: half the memory`;
 
 /** @typedef {{ [name in keyof typeof SPEECH_OPTIONS]?: string | boolean | undefined }} SpeechValues */

@@ -1,6 +1,16 @@
 /** The models and pictures that ship with this build, with the addresses where the build put their files. */
-import { EngineError, openWan, urlFiles, urlSource } from '../engine/index.ts';
-import type { MotionModelFiles, WanModelFiles } from '../engine/index.ts';
+import {
+  browserEnvironment,
+  EngineError,
+  openReleased,
+  openWan,
+  parseCatalog,
+  Store,
+  urlFiles,
+  urlSource,
+} from '../engine/index.ts';
+import type { MotionModelFiles, ReleasedOptions, WanModelFiles } from '../engine/index.ts';
+import releasedModels from '../../weights/catalog.json' with { type: 'json' };
 import type { ModelChoice } from './protocol.ts';
 
 const modelFiles = import.meta.glob<string>('../../weights/*/{config.json,model.safetensors}', {
@@ -30,6 +40,20 @@ export const examplePictures: readonly { readonly name: string; readonly url: st
     url,
   }));
 
+/** Models that are fetched from a hub when they are first asked for. */
+const released = parseCatalog(releasedModels);
+
+/** Names of the released models that can be asked for. */
+export const releasedNames: readonly string[] = released.models.map(({ id }) => id);
+
+/** Opens a released model; what is not stored yet is fetched. Throws `weights/storage`, and what `openReleased` throws. */
+export async function openReleasedModel(
+  id: string,
+  options: ReleasedOptions,
+): Promise<WanModelFiles> {
+  return openReleased(released, id, new Store(await browserEnvironment()), options);
+}
+
 /** Opens the files of a model. Throws `model/unknown`, `model/config`, and what reading weights throws. */
 export async function openModel(
   choice: ModelChoice,
@@ -56,7 +80,7 @@ function addressesOf(name: string): [config: string, weights: string] {
   if (config !== undefined && weights !== undefined) return [config, weights];
   throw new EngineError(
     'model/unknown',
-    `model — got "${name}", this build has ${modelNames.join(', ') || 'none'} — choose one of these`,
+    `model — got "${name}", knows ${[...modelNames, ...releasedNames].join(', ')} — choose one of these`,
     { have: name },
   );
 }

@@ -30,6 +30,7 @@ export function adapterText({ name, software, f16 }: AdapterState): string {
 }
 
 const STAGES: Readonly<Record<string, string>> = {
+  fetch: 'Fetching the model, megabytes',
   load: 'Loading the model',
   prepare: 'Preparing',
   encode: 'Reading the picture',

@@ -16,11 +16,12 @@ import type {
   Settings,
   WanModelFiles,
 } from '../engine/index.ts';
-import { openModel } from './catalog.ts';
+import { openModel, openReleasedModel, releasedNames } from './catalog.ts';
 import { decodePicture, decodeWhole } from './picture.ts';
 import type { AdapterState, Failure, ModelChoice, Request, Response } from './protocol.ts';
 
 const PROGRAM = 'Zoetrope 0.1.0';
+const MEGABYTE = 1e6;
 
 const running = new Map<number, AbortController>();
 let opened: Promise<Gpu> | undefined;
@@ -41,8 +42,24 @@ type ModelFiles = MotionModelFiles | WanModelFiles;
 let opening: { readonly name: string; readonly files: Promise<ModelFiles> } | undefined;
 
 /** The files of a model; those of a named one are the same each time, so that its weights can stay on the device. */
-function modelFiles(choice: ModelChoice, signal: AbortSignal): Promise<ModelFiles> {
+function modelFiles(
+  choice: ModelChoice,
+  { caps }: Gpu,
+  signal: AbortSignal,
+  onProgress: (event: ProgressEvent) => void,
+): Promise<ModelFiles> {
   if ('folder' in choice) return openModel(choice, signal);
+  if (releasedNames.includes(choice.name)) {
+    return openReleasedModel(choice.name, {
+      ...{ caps, signal },
+      onProgress: ({ bytes, totalBytes }) =>
+        onProgress({
+          ...{ stage: 'fetch', done: bytes / totalBytes },
+          ...{ step: bytes / MEGABYTE, steps: Math.ceil(totalBytes / MEGABYTE) },
+        }),
+      onPackError: (error) => console.warn('quantised weights are not kept:', error),
+    });
+  }
   if (opening?.name !== choice.name) {
     // Later runs read from it too: a cancel of this one must not reach them.
     const files = openModel(choice, new AbortController().signal);
@@ -72,7 +89,8 @@ async function animate(request: Extract<Request, { type: 'animate' }>): Promise<
     const gpu = await device();
     // What is quick on a graphics card takes a processor a quarter of an hour.
     const { preset = gpu.info.software ? 'preview' : 'standard' } = request.settings;
-    const model = await modelFiles(request.model, signal);
+    const onProgress = (event: ProgressEvent): void => answer({ type: 'progress', id, event });
+    const model = await modelFiles(request.model, gpu, signal, onProgress);
     const usual = 'usual' in model ? model.usual : undefined;
     const settings = resolveSettings({
       ...{ preset, ...usualSettings(usual, preset) },
@@ -91,7 +109,7 @@ async function animate(request: Extract<Request, { type: 'animate' }>): Promise<
         settings,
         signal,
         tool: PROGRAM,
-        onProgress: (event) => answer({ type: 'progress', id, event }),
+        onProgress,
         ...(profiler && { profiler }),
         ...(tune && { tuning: indexedDbStore() }),
         // Private windows may keep nothing: the run goes on, and the next one times the kernels again.

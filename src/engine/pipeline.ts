@@ -25,6 +25,7 @@ import type { PrecisionChoice, Settings } from './settings.ts';
 import type { TuningStore } from './tuning/store.ts';
 import { Tuner } from './tuning/tuner.ts';
 import { createMp4Writer } from './video/mp4-writer.ts';
+import { usualPolicy } from './weights/policy.ts';
 import { readWishes } from './wishes.ts';
 
 export type { MotionFiles as MotionModelFiles } from './models/motion/index.ts';
@@ -104,10 +105,11 @@ export async function* animate(options: AnimateOptions): Animation {
     profiler?.enter(stage);
     progress.advance(stage, done);
   };
-  const { frames, fps, seed, steps } = settings;
+  const { frames, fps, seed, steps, weights } = settings;
+  const quantise = weights && usualPolicy(weights === 'int8' ? 'i8' : 'i4');
   const longSide = Math.max(picture.width, picture.height);
   const run = isWan
-    ? animateWan({ ...resident.engine, precision }, files, picture, settings, {
+    ? animateWan({ ...resident.engine, precision, quantise }, files, picture, settings, {
         ...abort,
         onProgress: (stage, done) => enter(WAN_STAGES[stage], done),
       })

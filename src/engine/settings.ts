@@ -8,6 +8,8 @@ import limits from './settings-limits.json' with { type: 'json' };
 export type Preset = 'preview' | 'standard' | 'high';
 /** Storage of the network's values; `auto` is f16 where the device computes in it, else f32. */
 export type PrecisionChoice = 'auto' | 'f32' | 'f16';
+/** Bits of a weight, for models that are large. */
+export type WeightsChoice = 'int8' | 'int4';
 
 /** Complete settings of a run. */
 export type Settings = {
@@ -34,11 +36,14 @@ export type Settings = {
   readonly guidance?: number;
   /** Pushes the noise levels up, absent = what is usual for the model. */
   readonly shift?: number;
+  /** Weight matrices as small integers: a half or a quarter of the memory; absent = as `precision` says. */
+  readonly weights?: WeightsChoice;
 };
 
 /** All presets, the quickest first. */
 export const PRESETS: readonly Preset[] = ['preview', 'standard', 'high'];
 const PRECISIONS: readonly PrecisionChoice[] = ['auto', 'f32', 'f16'];
+const WEIGHTS: readonly WeightsChoice[] = ['int8', 'int4'];
 
 /** Sides of a chosen size are multiples of this: the video is even, the refinement halves it once more. */
 const SIDE_MULTIPLE = 4;
@@ -67,6 +72,7 @@ export function resolveSettings(given: Partial<Settings> = {}): Settings {
     preset,
   };
   oneOf('precision', settings.precision, PRECISIONS);
+  if (settings.weights !== undefined) oneOf('weights', settings.weights, WEIGHTS);
   for (const name of ['frames', 'steps', 'seed'] as const) within(name, settings[name], true);
   for (const name of ['fps', 'motion'] as const) within(name, settings[name], false);
   for (const name of ['guidance', 'shift'] as const) {

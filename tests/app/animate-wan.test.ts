@@ -69,12 +69,16 @@ describe('npm run animate with the folder of a Wan model', () => {
       first.frameHashes,
     );
     expect(reportOf('--prompt', 'Clouds drift.').frameHashes).not.toEqual(first.frameHashes);
+    const small = reportOf('--prompt', 'A wren sings.', '--weights', 'int8');
+    expect(small.settings.weights).toBe('int8');
+    expect(small.frameHashes).not.toEqual(first.frameHashes);
   });
 
   it.each([
     ['a frame count that the model cannot make', ['--frames', '6'], 'frame count'],
     ['a size that the model cannot make', ['--size', '100x64'], 'multiples of 32'],
     ['guidance beyond reason', ['--guidance', '200'], '--guidance got "200"'],
+    ['a model that the page fetches', ['--model', 'wan2.2-ti2v-5b'], 'Wan-AI/Wan2.2-TI2V-5B'],
   ])('ends with 2 for %s', (_what, args, text) => {
     const { status, stderr } = animate(...args);
     expect(stderr).toContain(text);

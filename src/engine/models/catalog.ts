@@ -5,6 +5,7 @@
  */
 import { EngineError } from '../gpu/errors.ts';
 
+/** A part of a model: where it is on the hub, and how it is stored there. */
 export type CatalogPart = {
   /** `owner/name` on the hub. */
   readonly repository: string;
@@ -22,6 +23,7 @@ export type CatalogPart = {
   readonly aboutBytes: number | null;
 };
 
+/** A released model with the settings that its authors recommend. */
 export type CatalogModel = {
   readonly id: string;
   readonly title: string;
@@ -45,6 +47,7 @@ export type CatalogModel = {
   };
 };
 
+/** All models, and the settings that their parts share. */
 export type Catalog = {
   readonly models: readonly CatalogModel[];
   /** Settings of parts, as in their config.json, by name. */

@@ -24,6 +24,7 @@ export type ModelPlan = {
   readonly given: readonly GivenFile[];
 };
 
+/** How far the files of a model have come, all together. */
 export type ModelProgress = {
   readonly bytes: number;
   readonly totalBytes: number;

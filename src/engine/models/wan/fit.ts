@@ -20,6 +20,7 @@ export type WanChoice = {
   readonly tiled: boolean;
 };
 
+/** Whether a choice fits, and why. */
 export type WanFit = {
   readonly choice: WanChoice;
   readonly forecast: Forecast;
@@ -69,6 +70,7 @@ function sizesBelow({ width, height }: WanChoice): readonly { width: number; hei
   return [{ width, height }, ...smaller];
 }
 
+/** What is to fit: the model, what is asked of it but for the choices, and on what device. */
 export type FitRequest = {
   readonly parts: WanParts;
   readonly footprint: Omit<WanFootprint, 'width' | 'height' | 'frames' | 'weights' | 'vae'>;

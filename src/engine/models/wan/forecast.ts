@@ -54,6 +54,7 @@ export type WanFootprint = {
   readonly weights?: IntegerType | undefined;
 };
 
+/** What a stage of a run takes. */
 export type StageForecast = BytesByUse & {
   readonly stage: 'text' | 'picture' | 'denoise' | 'decode';
   /** The most bytes that live at once in this stage. */
@@ -64,6 +65,7 @@ export type StageForecast = BytesByUse & {
   readonly flops: number;
 };
 
+/** What a run takes, stage by stage. */
 export type Forecast = {
   readonly stages: readonly StageForecast[];
   /** The most bytes that live at once in the whole run. */

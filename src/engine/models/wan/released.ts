@@ -13,6 +13,7 @@ import { openWan, WAN_PARTS } from './animate.ts';
 import { checkWan } from './check.ts';
 import type { WanParts } from './forecast.ts';
 
+/** How a model of the catalog is opened. */
 export type ReleasedOptions = {
   readonly caps: Capabilities;
   /** The hub's address, for mirrors, and how patient to be with it. */
