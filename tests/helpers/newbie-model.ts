@@ -127,21 +127,29 @@ const fileOf = (shapes: Shapes): Uint8Array<ArrayBuffer> =>
     }),
   );
 
+/** The parts of a model with random weights: settings and a safetensors file each. */
+export function newbieParts(): ReadonlyMap<
+  NewbieComponent,
+  { readonly config: Readonly<Record<string, unknown>>; readonly file: Uint8Array<ArrayBuffer> }
+> {
+  const shapes = { transformer, text_encoder: gemma, clip_model: jina, vae: vaeShapes() };
+  const names = ['transformer', 'text_encoder', 'clip_model', 'vae'] as const;
+  return new Map(
+    names.map((name) => [name, { config: configs[name], file: fileOf(shapes[name]) }]),
+  );
+}
+
 /** A model of random weights; `opened` lists the components in the order in which they were opened. */
 export function randomNewbie(): NewbieSource & { readonly opened: NewbieComponent[] } {
-  const files: Readonly<Record<NewbieComponent, Uint8Array<ArrayBuffer>>> = {
-    transformer: fileOf(transformer),
-    text_encoder: fileOf(gemma),
-    clip_model: fileOf(jina),
-    vae: fileOf(vaeShapes()),
-  };
+  const parts = newbieParts();
   const opened: NewbieComponent[] = [];
   return {
     opened,
-    config: async (name) => configs[name],
+    config: async (name) => parts.get(name)?.config ?? {},
     weights: async (name, rename) => {
       opened.push(name);
-      return WeightStore.open([bytesSource(files[name])], rename);
+      const file = parts.get(name)?.file ?? new Uint8Array();
+      return WeightStore.open([bytesSource(file)], rename);
     },
   };
 }

@@ -6,11 +6,13 @@ import { covering, paintAndAnimate } from '../../src/engine/models/newbie/animat
 import { TextCache } from '../../src/engine/models/newbie/encode.ts';
 import type { NewbieOptions } from '../../src/engine/models/newbie/pipeline.ts';
 import { paint } from '../../src/engine/models/newbie/pipeline.ts';
-import type { NewbieRequest } from '../../src/engine/models/newbie/request.ts';
+import type { NewbieComponent, NewbieRequest } from '../../src/engine/models/newbie/request.ts';
 import type { Engine } from '../../src/engine/nn/run-once.ts';
+import { bytesSource } from '../../src/engine/weights/byte-source.ts';
+import { openModelFolder } from '../../src/engine/weights/model-folder.ts';
 import { testGpus } from '../helpers/devices.ts';
 import { pipelinesOf } from '../helpers/graph.ts';
-import { randomNewbie } from '../helpers/newbie-model.ts';
+import { newbieParts, randomNewbie } from '../helpers/newbie-model.ts';
 import { firstFrameWan, randomModel } from '../helpers/wan-model.ts';
 
 const request: NewbieRequest = {
@@ -50,6 +52,20 @@ describe.each(testGpus().filter(({ name }) => name === 'lavapipe'))(
       for (const change of others) expect(await pictureOf(gpu, change)).not.toEqual(picture);
     });
 
+    it('reports its stages in order, each up to its end', async () => {
+      const seen: { stage: string; done: number }[] = [];
+      const onProgress: NonNullable<NewbieOptions['onProgress']> = ({ stage, done }) =>
+        seen.push({ stage, done });
+      await pictureOf(await open.gpu(), {}, { onProgress });
+      const stages = ['text', 'conditions', 'denoise', 'decode'];
+      expect([...new Set(seen.map(({ stage }) => stage))]).toEqual(stages);
+      for (const stage of stages) {
+        const shares = seen.filter((event) => event.stage === stage).map(({ done }) => done);
+        expect(shares).toEqual(shares.toSorted((a, b) => a - b));
+        expect(shares.at(-1)).toBeCloseTo(1, 6);
+      }
+    });
+
     it('encodes a text once for as long as it is kept', async () => {
       const gpu = await open.gpu();
       const source = randomNewbie();
@@ -74,6 +90,27 @@ describe.each(testGpus().filter(({ name }) => name === 'lavapipe'))(
         await expect(pictureOf(gpu, {}, options)).rejects.toMatchObject({ name: 'AbortError' });
       },
     );
+
+    it('paints the same from a folder as it is released', async () => {
+      const gpu = await open.gpu();
+      const parts = newbieParts();
+      const bytes = (path: string): Uint8Array | undefined => {
+        const [, folder, name] = /^(.*)\/(config\.json|model\.safetensors)$/.exec(path) ?? [];
+        const part = parts.get(folder as NewbieComponent);
+        if (!part) return undefined;
+        return name === 'config.json'
+          ? new TextEncoder().encode(JSON.stringify(part.config))
+          : part.file;
+      };
+      const files = {
+        open: async (path: string) => {
+          const found = bytes(path);
+          return found && bytesSource(found);
+        },
+      };
+      const folder = await openModelFolder(files, [...parts.keys()]);
+      expect(await paint(engineOf(gpu), folder, request)).toEqual(await pictureOf(gpu));
+    });
 
     it.each([
       ['a width that does not fit', { width: 18 }, 'newbie/size'],

@@ -91,8 +91,10 @@ export async function paint(
   onTrace?.({ stage: 'texts', texts });
 
   const branches: Branch[] = [];
-  for (const text of texts)
-    branches.push(await branchOf(engine, weights, config, transport, text, report('conditions')));
+  for (const text of texts) {
+    const share = partOf(report('conditions'), branches.length, texts.length);
+    branches.push(await branchOf(engine, weights, config, transport, text, share));
+  }
   const [first = NOTHING, second] = branches;
 
   const latent = await denoise(
@@ -114,6 +116,12 @@ export async function paint(
 }
 
 const NOTHING: Branch = { caption: new Float32Array(), modulation: new Float32Array() };
+
+/** Progress of part `index` of `count`, as that of the whole. */
+const partOf = (options: RunOptions, index: number, count: number): RunOptions => ({
+  ...options,
+  onProgress: (done) => options.onProgress?.((index + done) / count),
+});
 
 async function openTransformer(
   source: NewbieSource,
@@ -145,11 +153,8 @@ async function encodeTexts(
 ): Promise<EncodedText[]> {
   const encoded: EncodedText[] = [];
   for (const ids of texts) {
-    const own = {
-      ...options,
-      onProgress: (done: number) => options.onProgress?.((encoded.length + done) / texts.length),
-    };
-    const encode = (): Promise<EncodedText> => encodeText(engine, source, ids, own);
+    const share = partOf(options, encoded.length, texts.length);
+    const encode = (): Promise<EncodedText> => encodeText(engine, source, ids, share);
     encoded.push(await (cache ? cache.get(ids, encode) : encode()));
   }
   return encoded;
@@ -166,7 +171,13 @@ async function branchOf(
 ): Promise<Branch> {
   const times = steps.map(({ timestep }) => timestep);
   const request = { times, pooled: config.pooledDim === undefined ? undefined : pooled };
-  const modulation = await computeModulation(engine, weights, config, request, options);
+  const modulation = await computeModulation(
+    engine,
+    weights,
+    config,
+    request,
+    partOf(options, 0, 2),
+  );
   const results = await runOnce(
     engine,
     weights,
@@ -177,7 +188,7 @@ async function branchOf(
       ]);
       root.graph.result('caption', nextDitCaption(config)(root)(text));
     },
-    options,
+    partOf(options, 1, 2),
   );
   return { caption: results['caption'] ?? rows, modulation: modulation.table };
 }
