@@ -2,10 +2,12 @@
 import type { Checker } from './case.ts';
 import { autoencoderKl } from './cases/autoencoder-kl.ts';
 import { autoencoder } from './cases/autoencoder.ts';
+import { i2vgenClip } from './cases/clips.ts';
 import { clip } from './cases/clip.ts';
 import { ddim } from './cases/ddim.ts';
 import { dit, originalDit } from './cases/dit.ts';
 import { liveAvatar } from './cases/live-avatar.ts';
+import { dynamiCrafterClip } from './cases/dynamicrafter-clip.ts';
 import { flowMatch, transport } from './cases/flow-match.ts';
 import { motion } from './cases/motion.ts';
 import { clipImage, clipText } from './cases/openclip.ts';
@@ -30,6 +32,8 @@ export const CHECKERS: readonly Checker[] = [
   autoencoder,
   resamplerCase,
   i2vgenUnet,
+  i2vgenClip,
+  dynamiCrafterClip,
   dynamiCrafterUnet,
   i2vgenPictures,
   dynamiCrafterPictures,

@@ -4,14 +4,12 @@
 //   y[i,h,:] = sum_j exp(s[i,j]) v[j,h',:] / sum_j exp(s[i,j]) + residual[i,h,:]        h' = h / (heads / kvHeads)
 //
 // Layout   q, residual, y [groups, Lq, heads * D]  k, v [groups, Lk, kvHeads * D]  bias [heads, Lq + Lk - 1]
-//          Each group of rows sees its own keys alone.
 // Threads  256 in a workgroup make BQ rows of one head, TX side by side and TY = 256 / TX above each other: rows
 //          ty + TY i, keys tx + TX c of a tile of 4 TX keys, output columns of slab g: 4 (tx + TX g) .. + 3.
 //          q and k pass through workgroup memory in steps of 16 along D, k turned so that one vector holds four keys;
 //          the weights exp(s - m) stay there while v passes in slabs of TX groups.
-// Exact    products of 16 values in the arithmetic type, all longer sums, the maximum m and exp in f32 (online softmax:
-//          what was summed so far shrinks by exp(m_old - m_new) as the maximum grows). q is scaled before the product,
-//          so that f16 holds it.
+// Exact    products of 16 values in the arithmetic type (q is scaled before, so that f16 holds it), all longer sums, the
+//          maximum m and exp in f32 (online softmax: the sums shrink by exp(m_old - m_new) as the maximum grows).
 // Needs    D a multiple of 4, at most 32 BLOCKS; BQ 32 or 64; 16 KiB of workgroup memory; grid (ceil(Lq / BQ), heads, groups).
 // Cost     4 Lq Lk D heads groups flops. Source: Dao 2023, arXiv:2307.08691, algorithm 1; reference: engine/kernels/attention.ts.
 #include "lib/attention-out.wgsl"
@@ -41,8 +39,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
   let row0 = (wg.x + p.base.x) * BQ;
   let head = wg.y + p.base.y;
   let kvHead = head / (p.heads / p.kvHeads);
-  let q0 = (wg.z + p.base.z) * p.Lq; // first row and key of the group
-  let k0 = (wg.z + p.base.z) * p.Lk;
+  let first = (wg.z + p.base.z) * vec2u(p.Lq, p.Lk); // row and key of the group
   let D4 = p.D / 4u;
   let slabs = (D4 + TX - 1u) / TX;
   let tx = lane % TX;
@@ -61,7 +58,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
         let row = row0 + e / STEP;
         let d = d0 + e % STEP;
         var v = Real4();
-        if (row < p.Lq && d < D4) { v = realQ(((q0 + row) * p.heads + head) * D4 + d) * Real(p.scale); }
+        if (row < p.Lq && d < D4) { v = realQ(((first.x + row) * p.heads + head) * D4 + d) * Real(p.scale); }
         stage[(e % STEP) * BQ + e / STEP] = v;
       }
       if (lane < STEP * TX) {
@@ -69,7 +66,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
         var four = array<Real4, 4>();
         for (var c = 0u; c < 4u; c++) {
           let key = key0 + lane / STEP + TX * c;
-          if (key < p.Lk && d < D4) { four[c] = realK(((k0 + key) * p.kvHeads + kvHead) * D4 + d); }
+          if (key < p.Lk && d < D4) { four[c] = realK(((first.y + key) * p.kvHeads + kvHead) * D4 + d); }
         }
         let turned = transpose(mat4x4<Real>(four[0], four[1], four[2], four[3]));
         for (var c = 0u; c < 4u; c++) { stage[STEP * BQ + ((lane % STEP) * 4u + c) * TX + lane / STEP] = turned[c]; }
@@ -89,8 +86,8 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
     for (var i = 0u; i < RM; i++) {
       let row = ty + TY * i;
 #if HAS_BIAS
-      let first = head * ((p.Lq + p.Lk + 2u) / 4u * 4u) + p.Lq - 1u - min(row0 + row, p.Lq - 1u);
-      let at = first + min(keys, vec4u(p.Lk - 1u));
+      let from = head * ((p.Lq + p.Lk + 2u) / 4u * 4u) + p.Lq - 1u - min(row0 + row, p.Lq - 1u);
+      let at = from + min(keys, vec4u(p.Lk - 1u));
       s[i] += vec4f(atBias(at.x), atBias(at.y), atBias(at.z), atBias(at.w));
 #endif
       s[i] = select(s[i], s[i] + p.lastKeyBias, keys == vec4u(p.Lk - 1u));
@@ -117,7 +114,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
           let key = key0 + j0 + e / (4u * TX) + TX * (e / TX % 4u);
           let d = g * TX + e % TX;
           var v = Real4();
-          if (key < p.Lk && d < D4) { v = realV(((k0 + key) * p.kvHeads + kvHead) * D4 + d); }
+          if (key < p.Lk && d < D4) { v = realV(((first.y + key) * p.kvHeads + kvHead) * D4 + d); }
           stage[e] = v;
         }
         workgroupBarrier();
@@ -147,7 +144,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
     for (var j = 0u; j < min(TX, p.Lk); j++) { total += partial[(row - row0) * TX + j]; }
     for (var g = 0u; g < slabs; g++) {
       let d = g * TX + tx;
-      if (d < D4) { put(((q0 + row) * p.heads + head) * D4 + d, o[g][i] / total); }
+      if (d < D4) { put(((first.x + row) * p.heads + head) * D4 + d, o[g][i] / total); }
     }
   }
 }

@@ -226,7 +226,7 @@ describe('positions and timesteps', () => {
 });
 
 describe('attention', () => {
-  it.each([6, 2, 1028])('refuses heads of %i', (width) => {
+  it.each([1028, 2048])('refuses heads of %i', (width) => {
     const graph = new Graph({ precision: 'f32' });
     const x = graph.constant('x', new Float32Array(2 * width), [2, width]);
     expect(() => attention(x, x, x, { heads: 1 })).toThrow(

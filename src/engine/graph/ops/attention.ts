@@ -8,6 +8,7 @@ import type { Pairing } from '../../kernels/qk-norm-rope.ts';
 import { qkNormRope } from '../../kernels/qk-norm-rope.ts';
 import type { Inputs, Node, Op, Tensor } from '../graph.ts';
 import { checkShape } from '../graph.ts';
+import { withPaddedHeads } from './heads.ts';
 
 export type AttentionInputs = Inputs & {
   readonly q: Tensor;
@@ -39,7 +40,7 @@ export type AttentionOptions = {
   readonly groups?: number;
 };
 
-/** Head widths the kernel can hold. */
+/** Widest head that the kernel can hold; it takes multiples of four, others are padded. */
 const WIDEST = 1024;
 
 export const attentionOp: Op<AttentionInputs, AttentionAttrs> = {
@@ -61,18 +62,23 @@ export const attentionOp: Op<AttentionInputs, AttentionAttrs> = {
 /**
  * Returns softmax(scale q kᵀ + bias) v for each head: q [Lq, heads · D], k and v [Lk, kvHeads · D] -> [Lq, heads · D].
  * With `groups`, the rows of each see its own keys alone.
- * Throws `graph/head-width` unless D is a multiple of 4 up to 1024.
+ * Throws `graph/head-width` unless D is a whole number up to 1024.
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions): Tensor {
   const { graph } = q;
   const { heads, kvHeads = heads, bias, lastKeyBias = 0, groups = 1 } = options;
   const D = (q.shape.at(-1) ?? 0) / heads;
-  if (!Number.isInteger(D) || D % 4 !== 0 || D < 4 || D > WIDEST) {
+  if (!Number.isInteger(D) || D > WIDEST) {
     throw new EngineError(
       'graph/head-width',
-      `attention in ${graph.scope || 'graph'} — got heads ${D} wide, needs a multiple of 4 up to ${WIDEST}`,
+      `attention in ${graph.scope || 'graph'} — got heads ${D} wide, needs a whole number up to ${WIDEST}`,
       { have: D, need: WIDEST },
     );
+  }
+  const scale = options.scale ?? 1 / Math.sqrt(D);
+  if (D % 4 !== 0) {
+    const padded = { ...options, scale };
+    return withPaddedHeads([q, k, v], { heads, kvHeads }, (...qkv) => attention(...qkv, padded));
   }
   const [Lq, Lk] = [rowsOf(q.shape) / groups, rowsOf(k.shape) / groups];
   const whole = Number.isInteger(Lq) && Number.isInteger(Lk);
@@ -95,7 +101,6 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
     const fits = bias.shape[0] === heads && bias.shape[1] === Lq + Lk - 1;
     checkShape(fits, graph, 'attention bias', bias.shape, `[${heads}, ${Lq + Lk - 1}]`);
   }
-  const scale = options.scale ?? 1 / Math.sqrt(D);
   const attrs = { heads, kvHeads, scale, lastKeyBias, groups };
   return graph.add(attentionOp, { q, k, v, bias, residual: undefined }, attrs, q.shape);
 }

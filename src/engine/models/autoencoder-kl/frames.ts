@@ -1,0 +1,95 @@
+/** The picture autoencoder applied to a video: pictures to latents, latents to frames one by one. */
+import { createTensor, readTensor, writeTensor } from '../../gpu/tensor.ts';
+import { Graph } from '../../graph/graph.ts';
+import { fuse } from '../../graph/passes/fuse.ts';
+import { record } from '../../graph/record.ts';
+import type { Raster } from '../../image/resize.ts';
+import { Scope } from '../../nn/module.ts';
+import type { Engine, RunOptions } from '../../nn/run-once.ts';
+import { runOnce } from '../../nn/run-once.ts';
+import type { WeightSource } from '../../weights/upload.ts';
+import { WeightSet } from '../../weights/upload.ts';
+import { autoencoderDecoder, autoencoderEncoder } from './autoencoder.ts';
+import type { AutoencoderConfig } from './config.ts';
+import { pixelsPerLatent } from './config.ts';
+import type { Posterior } from './posterior.ts';
+import { posterior } from './posterior.ts';
+
+/** Resolves to what the encoder says of each picture (−1 … 1, one size), values [h, w, latentChannels] unscaled. */
+export async function encodePictures(
+  engine: Engine,
+  source: WeightSource,
+  config: AutoencoderConfig,
+  pictures: readonly Raster[],
+  options: RunOptions = {},
+): Promise<readonly Posterior[]> {
+  const all: Posterior[] = [];
+  for (const { width, height, channels, data } of pictures) {
+    const { moments = new Float32Array() } = await runOnce(
+      engine,
+      source,
+      (root) => {
+        const x = root.graph.constant('picture', data, [1, height, width, channels]);
+        root.graph.result('moments', autoencoderEncoder(config)(root)(x));
+      },
+      options,
+    );
+    all.push(posterior(moments, config.latentChannels));
+  }
+  return all;
+}
+
+export type LatentClip = {
+  /** As the denoiser gives them: [F, h, w, C]. */
+  readonly values: Float32Array;
+  readonly shape: readonly [F: number, h: number, w: number, C: number];
+};
+
+export type DecodedFrame = {
+  readonly index: number;
+  readonly width: number;
+  readonly height: number;
+  /** About −1 … 1, not clamped: [height, width, 3]. */
+  readonly data: Float32Array;
+};
+
+/** Yields the frames of scaled latents in order; one recording decodes them all, a frame at a time. */
+export async function* decodeFrames(
+  engine: Engine,
+  source: WeightSource,
+  config: AutoencoderConfig,
+  { values, shape: [F, h, w, C] }: LatentClip,
+  { signal, onProgress }: RunOptions = {},
+): AsyncGenerator<DecodedFrame, void, void> {
+  const { gpu, pipelines, executor, precision, quantise } = engine;
+  const weights = new WeightSet(gpu, source);
+  const latent = createTensor(gpu.device, 'latent', [1, h, w, C]);
+  const graph = new Graph({ precision, quantise });
+  graph.result('frame', autoencoderDecoder(config)(new Scope(graph))(graph.external(latent)));
+  try {
+    fuse(graph, gpu.caps);
+    await weights.load(graph);
+    const recording = await record(graph, { gpu, pipelines, weights: (key) => weights.get(key) });
+    try {
+      const span = h * w * C;
+      const side = pixelsPerLatent(config);
+      for (let index = 0; index < F; index++) {
+        const own = values.subarray(index * span, (index + 1) * span);
+        writeTensor(
+          gpu.device,
+          latent,
+          own.map((value) => value / config.scale),
+        );
+        await executor.replay(recording, signal ? { signal } : {});
+        onProgress?.((index + 1) / F);
+        const data = await readTensor(gpu.device, recording.result('frame'));
+        yield { index, width: w * side, height: h * side, data };
+      }
+    } finally {
+      recording.destroy();
+    }
+  } finally {
+    latent.buffer.destroy();
+    weights.destroy();
+  }
+}

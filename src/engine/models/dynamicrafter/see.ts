@@ -1,0 +1,110 @@
+/** Text and picture as DynamiCrafter's UNet is given them: rows of OpenCLIP's towers, image tokens of the projector. */
+import type { Raster } from '../../image/resize.ts';
+import type { Engine, RunOptions } from '../../nn/run-once.ts';
+import { runOnce } from '../../nn/run-once.ts';
+import type { Rename, WeightStore } from '../../weights/weight-store.ts';
+import { encodePrompts, encodeSeen } from '../openclip/encode.ts';
+import { renameOpenClipText, renameOpenClipVision } from '../openclip/names.ts';
+import type { TextConfig } from '../openclip/text.ts';
+import type { VisionConfig } from '../openclip/vision.ts';
+import type { Config } from '../wan/components.ts';
+import { TEXT_TOKENS } from './config.ts';
+import type { DynamiCrafterParams } from './params.ts';
+import { clipPicture } from './picture.ts';
+import { renameResampler, resampler } from './resampler.ts';
+
+/** A checkpoint with every part of the model, and its settings. */
+export type DynamiCrafterSource = {
+  /** `model.params` of the authors' config file, or `variantParams`. */
+  readonly params: Config;
+  weights(rename?: Rename): Promise<WeightStore>;
+};
+
+/** OpenCLIP ViT-H/14, which all released models hold frozen. */
+export const TEXT_TOWER: TextConfig = {
+  ...{ width: 1024, heads: 16, mlpDim: 4096, layers: 24, eps: 1e-5, activation: 'gelu' },
+  ...{ positions: TEXT_TOKENS, vocabulary: 49408 },
+};
+export const VISION_TOWER: VisionConfig = {
+  ...{ width: 1280, heads: 16, mlpDim: 5120, layers: 32, eps: 1e-5, activation: 'gelu' },
+  ...{ imageSize: 224, patchSize: 14, channels: 3, projection: 1024 },
+};
+
+/** The empty prompt: start, end, padding. */
+export const EMPTY_PROMPT: readonly number[] = [
+  49406,
+  49407,
+  ...Array.from({ length: TEXT_TOKENS - 2 }, () => 0),
+];
+
+/** What both halves of guidance are made from. */
+export type Seen = {
+  /** Rows [77, contextDim] of the prompt and of the empty prompt. */
+  readonly text: Float32Array;
+  readonly emptyText: Float32Array;
+  /** CLIP's tokens of the picture and of a grey one. */
+  readonly picture: Float32Array;
+  readonly emptyPicture: Float32Array;
+};
+
+type Empty = Pick<Seen, 'emptyText' | 'emptyPicture'>;
+
+/** What is made of nothing is a constant of the checkpoint: made once, kept while the source is. */
+const empties = new WeakMap<DynamiCrafterSource, Empty>();
+
+/** Resolves to the rows of a prompt and of a picture (−1 … 1, any shape). Throws `text/token`, `text/length`. */
+export async function see(
+  engine: Engine,
+  source: DynamiCrafterSource,
+  prompt: ArrayLike<number>,
+  picture: Raster,
+  options: { readonly text: RunOptions; readonly picture: RunOptions },
+): Promise<Seen> {
+  const known = empties.get(source);
+  const words = await source.weights(
+    renameOpenClipText(TEXT_TOWER.width, 'cond_stage_model.model.'),
+  );
+  const prompts = known ? [prompt] : [prompt, EMPTY_PROMPT];
+  const [text = new Float32Array(), nothing = new Float32Array()] = await encodePrompts(
+    engine,
+    words,
+    TEXT_TOWER,
+    prompts,
+    options.text,
+  );
+  const eyes = await source.weights(renameOpenClipVision(VISION_TOWER.width, 'embedder.model.'));
+  const look = (square: Raster): Promise<Float32Array> =>
+    encodeSeen(engine, eyes, VISION_TOWER, square, { ...options.picture, embed: false });
+  const side = VISION_TOWER.imageSize;
+  const tokens = await look(clipPicture(picture, side));
+  const grey = { width: side, height: side, channels: 3, data: new Float32Array(3 * side * side) };
+  const empty = known ?? {
+    emptyText: nothing,
+    emptyPicture: await look(clipPicture(grey, side)),
+  };
+  empties.set(source, empty);
+  return { text, picture: tokens, ...empty };
+}
+
+/** Resolves to the image tokens [frames · 16, contextDim] of CLIP's tokens. */
+export async function projectTokens(
+  engine: Engine,
+  source: DynamiCrafterSource,
+  { resampler: config }: DynamiCrafterParams,
+  tokens: Float32Array,
+  options: RunOptions = {},
+): Promise<Float32Array> {
+  const store = await source.weights(renameResampler('image_proj_model.'));
+  const { rows = new Float32Array() } = await runOnce(
+    engine,
+    store,
+    (root) => {
+      const { graph } = root;
+      const shape = [tokens.length / config.inDim, config.inDim];
+      const x = graph.constant('tokens', tokens, shape, graph.compute);
+      graph.result('rows', resampler(config)(root)(x));
+    },
+    options,
+  );
+  return rows;
+}
