@@ -10,7 +10,7 @@ import process from 'node:process';
 import { checks } from './check.mjs';
 import { packaged, root, runStep } from './lib/steps.mjs';
 
-const GOLDEN = ['../shared/golden/wan', '../shared/golden/nextdit'];
+const GOLDEN = ['../shared/golden/wan', '../shared/golden/nextdit', '../shared/golden/unet3d'];
 
 const total = { passed: 0, failed: 0, skipped: 0 };
 const scratch = mkdtempSync(join(tmpdir(), 'zoetrope-test-'));
