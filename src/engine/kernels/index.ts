@@ -28,6 +28,7 @@ import { matmulDirect } from './matmul-direct.ts';
 import { matmulDp4a } from './matmul-dp4a.ts';
 import { matvec } from './matvec.ts';
 import { matmulMatrix } from './matmul-matrix.ts';
+import { matmulMatrixInt8 } from './matmul-matrix-int8.ts';
 import { matmulPair } from './matmul-pair.ts';
 import { matmulTiled } from './matmul-tiled.ts';
 import { mend } from './mend.ts';
@@ -53,6 +54,7 @@ export const kernels: readonly Kernel[] = [
   matmulDp4a,
   matvec,
   matmulMatrix,
+  matmulMatrixInt8,
   matmulTiled,
   matmulPair,
   softmax,

@@ -1,5 +1,6 @@
 /** Matrix product on integers: the rows of x are quantised first, each with a scale of its own. */
 import { matmulDp4a } from '../../kernels/matmul-dp4a.ts';
+import { matmulMatrixInt8 } from '../../kernels/matmul-matrix-int8.ts';
 import { quantiseRows } from '../../kernels/quantise-rows.ts';
 import { rowsOf } from '../../gpu/tensor.ts';
 import type { Op } from '../graph.ts';
@@ -15,7 +16,7 @@ export const integerLinearOp: Op<LinearInputs, LinearAttrs> = {
     const rows = { M: rowsOf(inputs.x.shape), K: inputs.x.shape.at(-1) ?? 1 };
     const quantised = { x: inputs.x, q, scale: xScale };
     const products = linearOp.lower(node).map(({ tensors, dims, values = {} }) => ({
-      ...{ kernel: matmulDp4a, dims, values },
+      ...{ kernel: matmulDp4a, variants: [matmulMatrixInt8], dims, values },
       tensors: { ...tensors, x: q, xScale },
     }));
     return [{ kernel: quantiseRows, tensors: quantised, dims: rows }, ...products];
