@@ -5,6 +5,7 @@ import { timestepSinusoid } from '../../../src/engine/kernels/rope.ts';
 import { withColumnsBefore } from '../../../src/engine/models/live-avatar/audio-encoder.ts';
 import { mixOf, mixStates } from '../../../src/engine/models/live-avatar/audio-features.ts';
 import type { AvatarConfig } from '../../../src/engine/models/live-avatar/config.ts';
+import { MOTION_LATENTS } from '../../../src/engine/models/live-avatar/tokens.ts';
 import { runOnce } from '../../../src/engine/nn/run-once.ts';
 import type { WeightStore } from '../../../src/engine/weights/weight-store.ts';
 import { channelsLast, transpose } from '../axes.ts';
@@ -14,6 +15,15 @@ export async function readLatents(io: CaseContext['io'], name: string): Promise<
   const { values, shape } = await io.read(name);
   const batched = shape.length === 5 ? shape : [1, ...shape];
   return { values: channelsLast(values, batched), shape: [...batched.slice(2), batched[1] ?? 1] };
+}
+
+/** Returns the last latents of a past [F, H, W, C], as many as are looked at, zeros in front where there are fewer. */
+export function lastLatents({ values, shape: [F = 1, ...frame] }: Values): Values {
+  const span = values.length / F;
+  const last = new Float32Array(MOTION_LATENTS * span);
+  const kept = values.subarray(Math.max(0, F - MOTION_LATENTS) * span);
+  last.set(kept, last.length - kept.length);
+  return { values: last, shape: [MOTION_LATENTS, ...frame] };
 }
 
 /** Returns the mixed columns [n, audioDim] of the sound states [1, states, audioDim, n]. */

@@ -20,7 +20,7 @@ import { numberIn } from '../../../src/engine/models/wan/components.ts';
 import { renameWan } from '../../../src/engine/models/wan/names-dit.ts';
 import { channelsFirst } from '../axes.ts';
 import type { CaseContext, Checker, Output, Values } from '../case.ts';
-import { mixedColumns, readLatents } from './avatar-inputs.ts';
+import { lastLatents, mixedColumns, readLatents } from './avatar-inputs.ts';
 import { intermediates } from './s2v.ts';
 
 export const liveAvatar: Checker = {
@@ -42,7 +42,7 @@ export const liveAvatar: Checker = {
     });
     try {
       const reference = await readLatents(io, 'in.ref_latents');
-      const motion = await readLatents(io, 'in.motion_latents');
+      const motion = lastLatents(await readLatents(io, 'in.motion_latents'));
       await stream.settle(reference.values, motion.values);
       const outputs = await conditions(context, stream, config, [H, W]);
       const latents: Float32Array[] = [];
@@ -91,8 +91,17 @@ async function runBlock(
   const [h, w] = [H / config.patch.ph, W / config.patch.pw];
   const latents = await stream.block(input, {
     onStep: async (recording, sample, step) => {
-      if (!context.blocks && (b > 0 || step > 0)) return;
+      const velocity = channelsFirst(
+        await readTensor(device, recording.result('velocity')),
+        config.outChannels,
+      );
+      // The reference once more with its own rounding to bf16, which is no part of the formulas.
+      const rounded = `out.b${b}.s${step}.velocity_reference_casts`;
+      if (context.io.has(rounded))
+        outputs.push({ name: rounded, values: velocity, measure: 'rounded' });
+      if (!context.blocks) return;
       const kept: Record<string, Float32Array> = {
+        velocity,
         x_next: channelsFirst(await readTensor(device, sample), config.outChannels),
         rope_freqs_re_im: ropeTableAt(
           gridPositions([BLOCK_LATENTS, h, w], b * BLOCK_LATENTS),
@@ -106,15 +115,6 @@ async function runBlock(
           config.headDim,
         ),
       };
-      const velocity = await readTensor(device, recording.result('velocity'));
-      kept['velocity'] = channelsFirst(velocity, config.outChannels);
-      if (b === 0 && step === 0) {
-        // The reference once more with its own rounding to bf16, which is no part of the formulas.
-        const name = 'out.b0.s0.velocity_reference_casts';
-        if (context.io.has(name))
-          outputs.push({ name, values: kept['velocity'], measure: 'rounded' });
-      }
-      if (!context.blocks) return;
       const names = Array.from({ length: config.layers }, (_, i) => `block${i}.out`).concat(
         config.audioLayers.map((_, j) => `inject${j}.out`),
       );

@@ -18,7 +18,13 @@ import { runOnce } from '../../../src/engine/nn/run-once.ts';
 import type { WeightStore } from '../../../src/engine/weights/weight-store.ts';
 import { channelsFirst } from '../axes.ts';
 import type { CaseContext, Checker, Output, Values } from '../case.ts';
-import { columnsInFront, mixedColumns, readLatents, sinusoids } from './avatar-inputs.ts';
+import {
+  columnsInFront,
+  lastLatents,
+  mixedColumns,
+  readLatents,
+  sinusoids,
+} from './avatar-inputs.ts';
 
 const isAvatar = (model: unknown): model is Config =>
   typeof model === 'object' && model !== null && 'audio_inject_layers' in model;
@@ -54,7 +60,7 @@ async function runClip(
     x: await readLatents(io, 'in.x'),
     pose: await readLatents(io, 'in.cond_states'),
     reference: await readLatents(io, 'in.ref_latents'),
-    motion: await readLatents(io, 'in.motion_latents'),
+    motion: lastLatents(await readLatents(io, 'in.motion_latents')),
     time: sinusoids([(await io.read('in.t')).values[0] ?? NaN, 0], config),
   };
   const text = trimText((await io.read('in.context')).values, config.textDim, config.textLength);
