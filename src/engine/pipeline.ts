@@ -6,9 +6,6 @@ import type { Gpu } from './gpu/device.ts';
 import { assert } from './gpu/errors.ts';
 import { meterBuffers } from './gpu/memory.ts';
 import type { Precision } from './graph/graph.ts';
-import type { Profiler } from './graph/profile.ts';
-import { Executor } from './graph/replay.ts';
-import { PipelineCache } from './kernels/pipelines.ts';
 import { loadMotion } from './models/motion/index.ts';
 import type {
   MotionEngine,
@@ -21,9 +18,9 @@ import { animateWan } from './models/wan/animate.ts';
 import type { WanAnimation, WanFiles } from './models/wan/animate.ts';
 import { Progress } from './progress.ts';
 import type { ProgressEvent, StagePlan } from './progress.ts';
+import { residentEngine } from './resident.ts';
+import type { RunMeasures } from './resident.ts';
 import type { PrecisionChoice, Settings } from './settings.ts';
-import type { TuningStore } from './tuning/store.ts';
-import { Tuner } from './tuning/tuner.ts';
 import { createMp4Writer } from './video/mp4-writer.ts';
 import { usualPolicy } from './weights/policy.ts';
 import { readWishes } from './wishes.ts';
@@ -40,19 +37,13 @@ export type Picture = {
 };
 
 /** What a run needs. `picture` has the size that `outputSize` gives for the settings. */
-export type AnimateOptions = {
+export type AnimateOptions = RunMeasures & {
   readonly gpu: Gpu;
   readonly picture: Picture;
   readonly model: MotionFiles | WanFiles;
   readonly settings: Settings;
   readonly signal?: AbortSignal;
   readonly onProgress?: (event: ProgressEvent) => void;
-  /** Takes the time of every dispatch. */
-  readonly profiler?: Profiler;
-  /** Where timings of kernel variants are kept; without it the device runs what is usual for its kind. */
-  readonly tuning?: TuningStore;
-  /** Told when that place cannot be read or written. */
-  readonly onTuningError?: (error: unknown) => void;
 };
 
 /** What a run tells about itself at its end. */
@@ -98,9 +89,7 @@ export async function* animate(options: AnimateOptions): Animation {
 
   progress.advance('load', 0);
   const abort = signal && { signal };
-  const resident = residentOf(gpu);
-  await tune(resident.engine, options);
-  resident.engine.executor.profiler = profiler;
+  const engine = await residentEngine(gpu, options);
   const enter = (stage: StageName, done: number): void => {
     profiler?.enter(stage);
     progress.advance(stage, done);
@@ -109,11 +98,11 @@ export async function* animate(options: AnimateOptions): Animation {
   const quantise = weights && usualPolicy(weights === 'int8' ? 'i8' : 'i4');
   const longSide = Math.max(picture.width, picture.height);
   const run = isWan
-    ? animateWan({ ...resident.engine, precision, quantise }, files, picture, settings, {
+    ? animateWan({ ...engine, precision, quantise }, files, picture, settings, {
         ...abort,
         onProgress: (stage, done) => enter(WAN_STAGES[stage], done),
       })
-    : (await modelOf(resident, files, precision, abort)).animate(
+    : (await modelOf(engine, files, precision, abort)).animate(
         { ...picture, channels: 4 },
         { ...wishes, frames, fps, seed, steps, longSide },
         { ...abort, onProgress: ({ stage, done, total }) => enter(stage, done / total) },
@@ -202,51 +191,30 @@ const stagesOf = ({ steps, frames }: Settings): StagePlan[] => [
 const precisionFor = (choice: PrecisionChoice, { caps }: Gpu): Precision =>
   choice === 'auto' ? (caps.f16 ? 'f16' : 'f32') : choice;
 
-/** What stays with a device from run to run, so that a second one starts at once. */
-type Resident = {
-  readonly engine: MotionEngine;
-  model?: {
-    readonly files: MotionFiles;
-    readonly precision: Precision;
-    readonly loaded: MotionModel;
-  };
+/** The model of a device's last run, its weights still there. */
+type Kept = {
+  readonly files: MotionFiles;
+  readonly precision: Precision;
+  readonly loaded: MotionModel;
 };
 
-const residents = new WeakMap<Gpu, Resident>();
-
-function residentOf(gpu: Gpu): Resident {
-  const known = residents.get(gpu);
-  if (known) return known;
-  const pipelines = new PipelineCache(gpu.device);
-  const resident = { engine: { gpu, pipelines, executor: new Executor(gpu) } };
-  residents.set(gpu, resident);
-  return resident;
-}
+const models = new WeakMap<Gpu, Kept>();
 
 /** Resolves to the model of the last run if it is the same one, else to that of `files`, and frees the last. */
 async function modelOf(
-  resident: Resident,
+  engine: MotionEngine,
   files: MotionFiles,
   precision: Precision,
   abort: { signal: AbortSignal } | undefined,
 ): Promise<MotionModel> {
-  const { model } = resident;
-  if (model?.files === files && model.precision === precision) return model.loaded;
-  delete resident.model;
-  model?.loaded.destroy();
-  const loaded = await loadMotion(resident.engine, files, { precision, ...abort });
-  resident.model = { files, precision, loaded };
+  const { gpu } = engine;
+  const kept = models.get(gpu);
+  if (kept?.files === files && kept.precision === precision) return kept.loaded;
+  models.delete(gpu);
+  kept?.loaded.destroy();
+  const loaded = await loadMotion(engine, files, { precision, ...abort });
+  models.set(gpu, { files, precision, loaded });
   return loaded;
-}
-
-async function tune({ gpu, pipelines }: MotionEngine, options: AnimateOptions): Promise<void> {
-  const { tuning: store, onTuningError } = options;
-  if (!store) return;
-  if (pipelines.tuning) pipelines.tuning.refill();
-  else {
-    const told = onTuningError && { onStoreError: onTuningError };
-    pipelines.tuning = await Tuner.open({ gpu, pipelines, store, ...told });
-  }
 }
 
 async function hashOf(bytes: Uint8ClampedArray<ArrayBuffer>): Promise<string> {

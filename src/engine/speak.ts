@@ -6,9 +6,7 @@ import type { Gpu } from './gpu/device.ts';
 import { EngineError } from './gpu/errors.ts';
 import { meterBuffers } from './gpu/memory.ts';
 import type { Precision } from './graph/graph.ts';
-import { Executor } from './graph/replay.ts';
 import type { Raster } from './image/resize.ts';
-import { PipelineCache } from './kernels/pipelines.ts';
 import { speak } from './models/live-avatar/pipeline.ts';
 import type { AvatarSettings } from './models/live-avatar/request.ts';
 import { blocksOfSound, checkAvatarRequest } from './models/live-avatar/request.ts';
@@ -25,6 +23,8 @@ import type { SoundCodec } from './video/sound-track.ts';
 import type { IntegerType } from './gpu/integers.ts';
 import type { ModelFiles } from './weights/model-files.ts';
 import { openModelFolder } from './weights/model-folder.ts';
+import { residentEngine } from './resident.ts';
+import type { RunMeasures } from './resident.ts';
 import { Progress } from './progress.ts';
 import type { ProgressEvent } from './progress.ts';
 
@@ -33,7 +33,7 @@ export type { AvatarSettings } from './models/live-avatar/request.ts';
 export type { AvatarFrame } from './models/live-avatar/frames.ts';
 
 /** What a run needs. */
-export type SpeakOptions = {
+export type SpeakOptions = RunMeasures & {
   readonly gpu: Gpu;
   /** The folder of the model: `transformer`, `vae`, `text_encoder`, `audio_encoder` and `tokenizer` in it, and `lora` where there is one. */
   readonly model: ModelFiles;
@@ -115,12 +115,12 @@ export async function speakToMp4(options: SpeakOptions): Promise<SpokenVideo> {
     const seconds = track.length / SOUND_TRACK_RATE;
     let frames = 0;
     const run = speak(
-      engineOf(options),
+      await engineOf(options),
       source,
       { ...request, prompt: tokens },
       {
         ...(signal && { signal }),
-        onProgress: following(blocksOfSound(seconds, Infinity, checked), options.onProgress),
+        onProgress: following(blocksOfSound(seconds, Infinity, checked), options),
       },
     );
     for await (const frame of run) {
@@ -155,13 +155,14 @@ const STAGES: readonly { readonly name: AvatarStage; readonly cost: number }[] =
 /** Returns a listener that turns what the run tells into how far the whole is. */
 function following(
   blocks: number,
-  report: (event: ProgressEvent) => void = () => undefined,
+  { profiler, onProgress: report = () => undefined }: SpeakOptions,
 ): (progress: AvatarProgress) => void {
   const plan = STAGES.map((stage) => ({ ...stage, steps: stage.name === 'denoise' ? blocks : 1 }));
   const progress = new Progress(plan, report);
   let reached = 0;
   let made = 0;
   return ({ stage, done, block = 0 }) => {
+    profiler?.enter(stage);
     const name = stage === 'decode' ? 'denoise' : stage;
     const index = STAGES.findIndex((known) => known.name === name);
     if (index < reached) return; // encoders that run at once, conditions that are taken in again
@@ -173,9 +174,10 @@ function following(
   };
 }
 
-function engineOf({ gpu, precision = 'auto', weights }: SpeakOptions) {
+async function engineOf(options: SpeakOptions) {
+  const { gpu, precision = 'auto', weights } = options;
   return {
-    ...{ gpu, pipelines: new PipelineCache(gpu.device), executor: new Executor(gpu) },
+    ...(await residentEngine(gpu, options)),
     precision: precision === 'auto' ? (gpu.caps.f16 ? 'f16' : 'f32') : precision,
     ...(weights && { quantise: avatarPolicy(weights) }),
   } as const;
