@@ -7,59 +7,21 @@
 //          read neighbours; what the next step needs is on its way while this one multiplies.
 // Exact    f32: one fused product after the other. f16: even and odd places summed apart, 16 products each, then in f32.
 // Needs    A and B bound read_write, see lib/matrix-product.wgsl.
+#include "lib/units.wgsl"
 #param SIDE
 #param F16
 
 #if SIDE == 8
-const AT_ONCE = 4u; // units written out at once
+const AT_ONCE = 4u; // units written out: no loop, not even of one round, or sums are moved about
 #else
-const AT_ONCE = 1u; // processors need not compile for minutes
+const AT_ONCE = 1u; // so that processors need not compile for minutes
 #endif
 const TILE_M = 8u * SIDE;
 const TILE_N = 16u * SIDE;
 const STEP = 4u;
-const PAD = 2u; // units between lines of units, so that these lie in other banks
-#if F16
-alias Unit = vec4u; // eight halves
-const GROUPS = 2u;  // of four values in a unit
-#else
-alias Unit = vec4f;
-const GROUPS = 1u;
-#endif
-
+const PAD = 2u; // units from line to line, so that these lie in other banks
 var<workgroup> aTile: array<array<Unit, TILE_M + PAD>, STEP>;
 var<workgroup> bTile: array<array<Unit, TILE_N + PAD>, STEP>;
-// One group of four along K: where A has it, and whether it counts.
-struct Place { k: u32, spot: Spot, inside: bool }
-fn placeOf(k: u32, groups: u32) -> Place {
-  let within = min(k, groups - 1u);
-  return Place(within, spotOf(within), k < groups);
-}
-fn groupOfA(line: Line, place: Place) -> Real4 {
-  return select(Real4(), lineAt(line, place.spot), place.inside && lineHolds(line, place.spot));
-}
-fn groupOfB(column: Column, place: Place) -> Real4 {
-  return select(Real4(), columnAt(column, place.k), place.inside);
-}
-
-#if F16
-alias Places = array<Place, 2>;
-fn halves(word: u32) -> vec2<f16> { return bitcast<vec2<f16>>(word); }
-fn placesOf(unit: u32, groups: u32) -> Places {
-  return Places(placeOf(2u * unit, groups), placeOf(2u * unit + 1u, groups));
-}
-fn unitOfA(line: Line, at: Places) -> Unit {
-  return vec4u(bitcast<vec2u>(groupOfA(line, at[0])), bitcast<vec2u>(groupOfA(line, at[1])));
-}
-fn unitOfB(column: Column, at: Places) -> Unit {
-  return vec4u(bitcast<vec2u>(groupOfB(column, at[0])), bitcast<vec2u>(groupOfB(column, at[1])));
-}
-#else
-alias Places = Place;
-fn placesOf(unit: u32, groups: u32) -> Places { return placeOf(unit, groups); }
-fn unitOfA(line: Line, at: Places) -> Unit { return groupOfA(line, at); }
-fn unitOfB(column: Column, at: Places) -> Unit { return groupOfB(column, at); }
-#endif
 
 // Where column n of B stands, so that neighbours read neighbours.
 fn standing(n: u32) -> u32 { return n / 4u + n % 4u * (TILE_N / 4u); }
@@ -110,7 +72,12 @@ fn registerProduct(firstRow: u32, firstColumn: u32, invocation: u32, groups: u32
 #end
 #end
 #endif
-    for (var s = 0u; s < STEP; s += AT_ONCE) {
+#if SIDE == 8
+    {
+      let s = 0u;
+#else
+    for (var s = 0u; s < STEP; s++) {
+#endif
 #unroll s AT_ONCE
       {
 #unroll i SIDE
