@@ -3,6 +3,7 @@
  * Replaying it (replay.ts) only encodes and submits.
  */
 import type { Capabilities, Gpu } from '../gpu/device.ts';
+import { withinMemory } from '../gpu/allocate.ts';
 import { EngineError } from '../gpu/errors.ts';
 import type { DeviceTensor } from '../gpu/tensor.ts';
 import { bytesOf, packTensor } from '../gpu/tensor.ts';
@@ -94,15 +95,14 @@ export async function record(graph: Graph, context: RecordContext): Promise<Reco
   const plan = context.plan ?? planMemory(graph, most);
   const lowered = lower(graph, caps);
   const owned: GPUBuffer[] = [];
-  const arenas = plan.segments.map((size, i) =>
-    own(
-      owned,
-      device,
-      `arena ${i}`,
-      Math.max(256, size),
-      GPUUsage.storage | GPUUsage.copySrc | GPUUsage.copyDst,
-    ),
-  );
+  const usage = GPUUsage.storage | GPUUsage.copySrc | GPUUsage.copyDst;
+  const arenaBytes = plan.segments.reduce((a, b) => a + b, 0);
+  const arenas = await withinMemory(device, 'activations', arenaBytes, () =>
+    plan.segments.map((size, i) => own(owned, device, `arena ${i}`, Math.max(256, size), usage)),
+  ).catch((error: unknown) => {
+    for (const buffer of owned) buffer.destroy();
+    throw error;
+  });
   const constants = new Map<Tensor, GPUBuffer>();
   const locate = (tensor: Tensor): Location => {
     const root = rootOf(tensor);
@@ -141,7 +141,6 @@ export async function record(graph: Graph, context: RecordContext): Promise<Reco
       return [name, { label: name, shape: tensor.shape, dtype: tensor.dtype, buffer, offset }];
     }),
   );
-  const arenaBytes = plan.segments.reduce((a, b) => a + b, 0);
   return new Recording({
     dispatches,
     results,

@@ -1,4 +1,5 @@
 /** Device memory for weights: few large buffers, each exactly as large as what is put into it. */
+import { withinMemory } from '../gpu/allocate.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { EngineError } from '../gpu/errors.ts';
 import { GPUUsage } from '../gpu/usage.ts';
@@ -78,18 +79,9 @@ export class WeightMemory {
     }
     const label = `weights ${this.#buffers.length}`;
     const usage = GPUUsage.storage | GPUUsage.copyDst | GPUUsage.copySrc;
-    device.pushErrorScope('out-of-memory');
-    const buffer = device.createBuffer({ label, size, usage });
-    const error = await device.popErrorScope();
-    if (error) throw noMemory(label, this.bytes, size, error);
+    const create = (): GPUBuffer => device.createBuffer({ label, size, usage });
+    const buffer = await withinMemory(device, label, size, create);
     this.#buffers.push(buffer);
     return buffer;
   }
 }
-
-const noMemory = (stage: string, held: number, need: number, cause: unknown): EngineError =>
-  new EngineError(
-    'gpu/memory',
-    `${stage} — got no more than ${held} bytes for weights, needs ${need} more — close other tabs, or use fewer bits a weight or a smaller video`,
-    { stage, have: held, need, cause },
-  );

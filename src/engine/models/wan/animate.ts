@@ -8,6 +8,7 @@ import type { ByteSource } from '../../weights/byte-source.ts';
 import type { ModelFiles } from '../../weights/model-files.ts';
 import { openModelFolder } from '../../weights/model-folder.ts';
 import { checkWan } from './check.ts';
+import { choicesBelow } from './fit.ts';
 import type { ComponentName, ComponentSource } from './components.ts';
 import { parseWanConfig } from './config.ts';
 import { MASK_CHANNELS } from './image-condition.ts';
@@ -152,8 +153,12 @@ export async function* animateWan(
     ...(signal && { signal }),
     onProgress: ({ stage, done }) => onProgress?.(stage, done),
   });
-  for await (const { index, data } of run) {
-    yield { index, count: frames, width, height, data: rgbaOf(data) };
+  try {
+    for await (const { index, data } of run) {
+      yield { index, count: frames, width, height, data: rgbaOf(data) };
+    }
+  } catch (error) {
+    throw withSmaller(error, { width, height, frames });
   }
   const after = engine.executor.stats;
   return {
@@ -161,6 +166,23 @@ export async function* animateWan(
     dispatches: after.dispatches - before.dispatches,
     submits: after.submits - before.submits,
   };
+}
+
+/** A failure for want of memory, with what to ask for instead. */
+function withSmaller(
+  error: unknown,
+  asked: { readonly width: number; readonly height: number; readonly frames: number },
+): unknown {
+  if (!(error instanceof EngineError && error.code === 'gpu/memory')) return error;
+  const smaller = [...choicesBelow({ ...asked, weights: 'i4', tiled: true })][1];
+  if (!smaller) return error;
+  const { width, height, frames } = smaller;
+  const { stage, have, need } = error;
+  return new EngineError(
+    'gpu/memory',
+    `${asked.width}x${asked.height}, ${asked.frames} frames — got too little graphics memory in "${stage}", which needs ${need} bytes more — use weights of fewer bits, or ${width}x${height} with ${frames} frames`,
+    { cause: error, ...(stage && { stage }), ...(have && { have }), ...(need && { need }) },
+  );
 }
 
 function rgbOf({
