@@ -105,7 +105,7 @@ const typesOf = ({ types }: Runner, { quantise }: Operator): readonly ElementTyp
   types.filter((type) => !quantise || type === 'f16');
 
 /** A library that takes longer to compile and run an operator once is given up. */
-const PREPARE_MS = 20_000;
+const PREPARE_MS = 40_000;
 
 async function within<T>(ms: number, work: Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;

@@ -72,7 +72,8 @@ async function runner(
   types: readonly ElementType[],
   tuned: boolean,
 ): Promise<Runner> {
-  if (!tuned) return { library, gpu, types, pipelines: new PipelineCache(gpu.device) };
+  if (!tuned || gpu.info.software)
+    return { library, gpu, types, pipelines: new PipelineCache(gpu.device) };
   const { pipelines, tuner } = await tunedPipelines(gpu, TUNING_MS);
   return { library, gpu, types, pipelines, refill: () => tuner.refill() };
 }

@@ -1,13 +1,14 @@
 /** Weights of a model that nobody trained: made on the device from their keys, sized so that activations stay near one. */
 import type { Gpu } from '../src/engine/gpu/device.ts';
 import { isIntegerType } from '../src/engine/gpu/integers.ts';
-import type { DeviceTensor, Dtype, Shape } from '../src/engine/gpu/tensor.ts';
+import type { DeviceTensor, Shape } from '../src/engine/gpu/tensor.ts';
 import { bytesOf, createTensor } from '../src/engine/gpu/tensor.ts';
 import type { Inputs, Node, Op, Tensor } from '../src/engine/graph/graph.ts';
 import { BINDING_ALIGNMENT, Graph } from '../src/engine/graph/graph.ts';
 import { record } from '../src/engine/graph/record.ts';
 import type { PipelineCache } from '../src/engine/kernels/pipelines.ts';
 import { quantiseKernel } from '../src/engine/kernels/quantise-groups.ts';
+import { SHAPES_ALONE, WeightSet } from '../src/engine/weights/upload.ts';
 import { submitRepeats } from './encode.ts';
 import type { Fill } from './fill.ts';
 import { Filler } from './fill.ts';
@@ -29,28 +30,33 @@ export class RandomWeights {
   readonly #gpu: Gpu;
   readonly #pipelines: PipelineCache;
   readonly #filler: Filler;
-  readonly #held = new Map<string, DeviceTensor>();
+  /** Lies as a real model's weights do: many in one buffer. */
+  readonly #set: WeightSet;
+  readonly #filled = new Set<string>();
 
   constructor(gpu: Gpu, pipelines: PipelineCache) {
     this.#gpu = gpu;
     this.#pipelines = pipelines;
     this.#filler = new Filler(gpu.device);
+    this.#set = new WeightSet(gpu, SHAPES_ALONE);
   }
 
   /** Bytes held on the device. */
   get bytes(): number {
-    return [...this.#held.values()].reduce((sum, { buffer }) => sum + buffer.size, 0);
+    return this.#set.bytes;
   }
 
   /** Makes what `graph` needs and is not there yet; `given` names values in place of its own. */
   async load(graph: Graph, given: Readonly<Record<string, GivenFill>> = {}): Promise<void> {
+    await this.#set.load(graph);
     for (const [key, tensor] of graph.weights) {
-      if (this.#held.has(key)) continue;
-      const { shape, dtype, source } = tensor;
-      const whole = this.#hold(key, shape, dtype);
+      if (this.#filled.has(key)) continue;
+      this.#filled.add(key);
+      const { dtype, source } = tensor;
+      const whole = this.#set.get(key);
       const scales = graph.scales(tensor);
-      const beside = scales && this.#hold(scales.label, scales.shape, scales.dtype);
-      let [offset, scalesAt] = [0, 0];
+      const beside = scales && this.#set.get(scales.label);
+      let [offset, scalesAt] = [whole.offset, beside?.offset ?? 0];
       for (const part of source.kind === 'stack' ? source.parts : [tensor]) {
         const place = { ...whole, shape: part.shape, offset };
         offset += bytesOf(part.shape, dtype);
@@ -67,12 +73,6 @@ export class RandomWeights {
         scalesAt += bytesOf(ownScales, beside.dtype);
       }
     }
-  }
-
-  #hold(label: string, shape: Shape, dtype: Dtype): DeviceTensor {
-    const tensor = createTensor(this.#gpu.device, label, shape, dtype);
-    this.#held.set(label, tensor);
-    return tensor;
   }
 
   /** Fills a tensor in place, or beside it where no binding can begin there. */
@@ -107,16 +107,13 @@ export class RandomWeights {
     x.buffer.destroy();
   }
 
-  /** Returns the weight under `key`. Throws when no graph asked for it. */
+  /** Returns the weight under `key`. Throws `weights/missing` when no graph asked for it. */
   get(key: string): DeviceTensor {
-    const tensor = this.#held.get(key);
-    if (!tensor) throw new Error(`weight ${key} was never made`);
-    return tensor;
+    return this.#set.get(key);
   }
 
   destroy(): void {
-    for (const { buffer } of this.#held.values()) buffer.destroy();
-    this.#held.clear();
+    this.#set.destroy();
   }
 }
 

@@ -56,9 +56,10 @@ export async function runWan(entry: GPU, plan: WanPlan, switches: Switches): Pro
   const complaints: string[] = [];
   gpu.device.addEventListener('uncapturederror', ({ error }) => complaints.push(error.message));
   const meter = meterBuffers(gpu.device);
-  const pipelines = switches.tuned
-    ? (await tunedPipelines(gpu, TUNING_MS)).pipelines
-    : new PipelineCache(gpu.device);
+  const pipelines =
+    switches.tuned && !gpu.info.software
+      ? (await tunedPipelines(gpu, TUNING_MS)).pipelines
+      : new PipelineCache(gpu.device);
   const clip = new Clip(gpu, pipelines, plan, switches);
   try {
     await clip.prepare();

@@ -20,7 +20,7 @@ import { columns, deviceName, number } from './table.mjs';
 /** A row that takes longer has hung. */
 const ROW_SECONDS = 120;
 const ROUNDS = 5;
-const WIDTHS = [34, 17, 4, -9, -9, -8, -8, -9];
+const WIDTHS = [44, 17, 4, -9, -9, -8, -8, -9];
 
 /**
  * Measures the rows whose name begins with `only` and prints them.
