@@ -111,9 +111,7 @@ async function animate(request: Extract<Request, { type: 'animate' }>): Promise<
         tool: PROGRAM,
         onProgress,
         ...(profiler && { profiler }),
-        ...(tune && { tuning: indexedDbStore() }),
-        // Private windows may keep nothing: the run goes on, and the next one times the kernels again.
-        onTuningError: (error) => console.warn('timings of kernels are not kept:', error),
+        ...(tune && timings()),
       }),
     );
     const { width, height } = picture;
@@ -136,6 +134,7 @@ async function speak(request: Extract<Request, { type: 'speak' }>): Promise<void
     const onProgress = (event: ProgressEvent): void => answer({ type: 'progress', id, event });
     const run = speakToMp4({
       ...{ ...wishes, gpu, picture, sound, signal, onProgress, tool: PROGRAM },
+      ...(!gpu.info.software && timings()),
       model: urlFiles(folder, { signal }),
     });
     const video = await untilStopped(gpu, abort, run);
@@ -144,6 +143,13 @@ async function speak(request: Extract<Request, { type: 'speak' }>): Promise<void
     running.delete(id);
   }
 }
+
+/** Where timings of kernels are kept. */
+const timings = () => ({
+  tuning: indexedDbStore(),
+  // Private windows may keep nothing: the run goes on, and the next one times the kernels again.
+  onTuningError: (error: unknown) => console.warn('timings of kernels are not kept:', error),
+});
 
 /** What is usual for a Wan model, in place of the presets'; previews stay as short as any. */
 function usualSettings(
