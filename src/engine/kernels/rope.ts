@@ -14,20 +14,33 @@ export function ropeTableAt(
   theta = 10000,
 ): Float32Array<ArrayBuffer> {
   const side = Math.floor(D / 6);
-  const axes = [D / 2 - 2 * side, side, side].map((pairs) =>
-    Array.from({ length: pairs }, (_, i) => theta ** (-i / pairs)),
-  );
+  // Many tokens share a row or a column: the angles of each place are formed once.
+  const axes = [D / 2 - 2 * side, side, side].map((pairs) => anglesAt(pairs, theta));
   const table = new Float32Array(positions.length * D);
   let at = 0;
   for (const position of positions) {
-    axes.forEach((rates, axis) => {
-      for (const rate of rates) {
-        table[at++] = Math.cos((position[axis] ?? 0) * rate);
-        table[at++] = Math.sin((position[axis] ?? 0) * rate);
-      }
+    axes.forEach((angles, axis) => {
+      const turned = angles(position[axis] ?? 0);
+      table.set(turned, at);
+      at += turned.length;
     });
   }
   return table;
+}
+
+/** Returns a function from a place on an axis to cos and sin of its pairs. */
+function anglesAt(pairs: number, theta: number): (position: number) => Float32Array {
+  const known = new Map<number, Float32Array>();
+  return (position) => {
+    const found = known.get(position);
+    if (found) return found;
+    const turned = Float32Array.from({ length: 2 * pairs }, (_, k) => {
+      const angle = position * theta ** (-Math.floor(k / 2) / pairs);
+      return k % 2 === 0 ? Math.cos(angle) : Math.sin(angle);
+    });
+    known.set(position, turned);
+    return turned;
+  };
 }
 
 /**
