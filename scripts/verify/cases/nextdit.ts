@@ -63,7 +63,7 @@ async function runSample(
 ): Promise<Kept> {
   const { latent, size, text, pooled } = sample;
   const times = [sample.t];
-  const modulation = await computeModulation(context, weights, config, { times, pooled });
+  const modulation = await computeModulation(context, weights, config, { times, pooled, probe });
   const results = await runOnce(context, weights, (root) => {
     const { graph } = root;
     const keep = probe
@@ -72,8 +72,7 @@ async function runSample(
     graph.result('v', velocity(graph, { caption: root, table: modulation.table, keep }));
   });
   const v = channelsFirst(results['v'] ?? new Float32Array(), config.channels);
-  const ofBlock = modulation.results[`block.${config.refinerLayers}`] ?? new Float32Array();
-  return { ...modulation.results, ...results, v, 'layers.0.adaLN_modulation': ofBlock };
+  return { ...modulation, ...results, v };
 
   function velocity(
     graph: Graph,

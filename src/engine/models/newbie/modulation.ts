@@ -2,9 +2,9 @@
  * What a NextDiT's blocks are told of time and prompt: a scale and a gate for each half of a block. It depends on nothing
  * else, so it is worked out for all steps of a schedule at once, and its weights, a tenth of the model, are freed.
  */
-import type { Tensor } from '../../graph/graph.ts';
-import { silu } from '../../graph/ops/elementwise.ts';
-import { concat } from '../../graph/ops/layout.ts';
+import type { Graph, Tensor } from '../../graph/graph.ts';
+import { add, mul, silu, tanh } from '../../graph/ops/elementwise.ts';
+import { concat, reshape } from '../../graph/ops/layout.ts';
 import { timestepSinusoid } from '../../kernels/rope.ts';
 import type { Layer } from '../../nn/layers.ts';
 import { linear, rmsNorm } from '../../nn/layers.ts';
@@ -14,6 +14,9 @@ import type { Engine, Results, RunOptions } from '../../nn/run-once.ts';
 import { runOnce } from '../../nn/run-once.ts';
 import type { WeightSource } from '../../weights/upload.ts';
 import type { NextDitConfig } from './config.ts';
+
+/** Called with intermediates, for tests. */
+type Probe = (name: string, tensor: Tensor) => void;
 
 /** Rows of one block: scale and gate of attention, scale and gate of feed-forward. */
 const PARTS = 4;
@@ -52,8 +55,31 @@ const pooledProjection = (width: number, eps: number): Module<Layer> =>
     (m, pooled: Tensor) => m[1](m[0](pooled)),
   );
 
-/** Sinusoids [steps, freqDim] and pooled text [steps, pooledDim] -> conditions [steps, conditionDim] and all modulations. */
-const modulationNetwork = (config: NextDitConfig) => {
+/** What of a block's four rows stays as it is, and what is a gate and goes through tanh. */
+const SCALES = [1, 0, 1, 0];
+const GATES = [0, 1, 0, 1];
+
+/** A block's numbers [n, 4 · width] -> its rows [n, 4, width], gates after their tanh. */
+function blockRows(numbers: Tensor, width: number): Tensor {
+  const { graph } = numbers;
+  const rows = reshape(numbers, [numbers.shape[0] ?? 1, PARTS, width]);
+  const pick = (which: readonly number[]): Tensor => {
+    const values = Float32Array.from(
+      { length: PARTS * width },
+      (_, i) => which[Math.floor(i / width)] ?? 0,
+    );
+    return graph.constant('picked rows', values, [PARTS, width]);
+  };
+  return add(mul(rows, pick(SCALES)), mul(tanh(rows), pick(GATES)));
+}
+
+/**
+ * Sinusoids [n, freqDim] of n times and the pooled text [n, pooledDim], once for each -> the rows that the blocks take at
+ * each time: [n, parts, width], in the order of `modulationParts`.
+ */
+export const nextDitModulation = (
+  config: NextDitConfig,
+): Module<(sinusoids: Tensor, pooled: Tensor | undefined, probe?: Probe) => Tensor> => {
   const { width, conditionDim, pooledDim, pooledEps, refinerLayers, layers } = config;
   const ofBlock = modulationLayer(conditionDim, PARTS * width);
   const own = (count: number) =>
@@ -71,82 +97,78 @@ const modulationNetwork = (config: NextDitConfig) => {
       layers: own(layers),
       'final_layer.adaLN_modulation.1': modulationLayer(conditionDim, width),
     },
-    (m, sinusoids: Tensor, pooled: Tensor | undefined) => {
+    (m, sinusoids: Tensor, pooled: Tensor | undefined, probe?: Probe) => {
       const { graph } = sinusoids;
+      const n = sinusoids.shape[0] ?? 1;
       const time = m.t_embedder(sinusoids);
-      graph.result('t_embedder', time);
+      probe?.('t_embedder', time);
       let condition = time;
       if (pooled && m.clip_text_pooled_proj && m['time_text_embed.1']) {
         const text = m.clip_text_pooled_proj(pooled);
-        graph.result('clip_text_pooled_proj', text);
+        probe?.('clip_text_pooled_proj', text);
         condition = m['time_text_embed.1'](silu(concat([time, text], 1)));
       }
-      graph.result('adaln_input', condition);
+      probe?.('adaln_input', condition);
       const c = silu(condition);
-      [...m.noise_refiner, ...m.layers].forEach((run, i) => graph.result(`block.${i}`, run(c)));
-      graph.result('final', m['final_layer.adaLN_modulation.1'](c));
+      const rows = [...m.noise_refiner, ...m.layers].map((run, i) => {
+        const numbers = run(c);
+        if (i >= refinerLayers) probe?.(`layers.${i - refinerLayers}.adaLN_modulation`, numbers);
+        return blockRows(numbers, width);
+      });
+      const last = reshape(m['final_layer.adaLN_modulation.1'](c), [n, 1, width]);
+      const none = graph.constant('no shift', new Float32Array(n * width), [n, 1, width]);
+      return concat([...rows, last, none], 1);
     },
   );
 };
 
-export type Modulation = {
-  /** Rows for each step, gates after their tanh: [steps, count, width]. */
-  readonly table: Float32Array;
-  /** What the network gave on the way, by name, for tests: `adaln_input`, `block.0`, … */
-  readonly results: Results;
+export type ModulationRequest = {
+  /** Times, 0 … 1. */
+  readonly times: readonly number[];
+  /** Pooled text [pooledDim]; undefined for models that take none. */
+  readonly pooled: Float32Array | undefined;
+  /** Keeps intermediates, for tests. */
+  readonly probe?: boolean;
 };
 
-/** Resolves to the modulation at `times`, 0 … 1, for a pooled text [pooledDim]; the weights are freed again. */
+/**
+ * Resolves to the rows at all times: `table` [times, parts, width], and what was kept on the way. The weights are freed
+ * again.
+ */
 export async function computeModulation(
   engine: Engine,
   weights: WeightSource,
   config: NextDitConfig,
-  request: { readonly times: readonly number[]; readonly pooled: Float32Array | undefined },
+  { times, pooled, probe = false }: ModulationRequest,
   options: RunOptions = {},
-): Promise<Modulation> {
-  const { times, pooled } = request;
-  const steps = times.length;
-  const sinusoids = new Float32Array(steps * config.freqDim);
-  times.forEach((t, i) => sinusoids.set(timestepSinusoid(t, config.freqDim), i * config.freqDim));
+): Promise<Results & { readonly table: Float32Array }> {
   const results = await runOnce(
     engine,
     weights,
     (root) => {
-      const { graph } = root;
-      const text = pooled && repeated(pooled, steps);
-      modulationNetwork(config)(root)(
-        graph.constant('sinusoids', sinusoids, [steps, config.freqDim]),
-        text && graph.constant('pooled', text, [steps, pooled.length]),
-      );
+      const keep = root.graph.result.bind(root.graph);
+      const inputs = modulationInputs(root.graph, config, times, pooled);
+      const network = nextDitModulation(config)(root);
+      keep('table', network(inputs.sinusoids, inputs.pooled, probe ? keep : undefined));
     },
     options,
   );
-  return { table: tableOf(results, config, steps), results };
+  return { ...results, table: results['table'] ?? new Float32Array() };
 }
 
-function repeated(row: Float32Array, count: number): Float32Array {
-  const rows = new Float32Array(count * row.length);
-  for (let i = 0; i < count; i++) rows.set(row, i * row.length);
-  return rows;
-}
-
-function tableOf(results: Results, config: NextDitConfig, steps: number): Float32Array {
-  const { width } = config;
-  const parts = modulationParts(config);
-  const table = new Float32Array(steps * parts.count * width);
-  for (let step = 0; step < steps; step++) {
-    const at = step * parts.count * width;
-    for (let i = 0; i < config.refinerLayers + config.layers; i++) {
-      const span = PARTS * width;
-      const own = results[`block.${i}`]?.subarray(step * span, (step + 1) * span) ?? [];
-      for (let k = 0; k < span; k++) {
-        const gate = Math.floor(k / width) % 2 === 1;
-        const value = own[k] ?? NaN;
-        table[at + i * span + k] = gate ? Math.tanh(value) : value;
-      }
-    }
-    const last = results['final']?.subarray(step * width, (step + 1) * width) ?? [];
-    table.set(last, at + parts.final * width);
-  }
-  return table;
+/** Returns what `nextDitModulation` takes, as constants of `graph`. */
+export function modulationInputs(
+  graph: Graph,
+  { freqDim }: NextDitConfig,
+  times: readonly number[],
+  pooled: Float32Array | undefined,
+): { readonly sinusoids: Tensor; readonly pooled: Tensor | undefined } {
+  const values = new Float32Array(times.length * freqDim);
+  times.forEach((t, i) => values.set(timestepSinusoid(t, freqDim), i * freqDim));
+  const rows = pooled && new Float32Array(times.length * pooled.length);
+  if (pooled) times.forEach((_, i) => rows?.set(pooled, i * pooled.length));
+  return {
+    sinusoids: graph.constant('sinusoids', values, [times.length, freqDim]),
+    pooled: rows && pooled && graph.constant('pooled', rows, [times.length, pooled.length]),
+  };
 }
