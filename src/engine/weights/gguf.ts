@@ -1,5 +1,6 @@
 /** GGUF files opened over any byte source. Their tensors are then read like those of safetensors files. */
 import type { ByteSource } from './byte-source.ts';
+import { openCheckpoint } from './checkpoint-zip.ts';
 import { parseGguf } from './gguf-header.ts';
 import type { GgufHeader } from './gguf-header.ts';
 import { openSafetensors } from './safetensors.ts';
@@ -22,8 +23,12 @@ export async function openGguf(
   }
 }
 
-/** Opens a file of either format, told apart by its first bytes. Throws what `openSafetensors` and `openGguf` throw. */
+/**
+ * Opens a file of any known format, told apart by its first bytes. Throws what `openSafetensors`, `openGguf` and
+ * `openCheckpoint` throw.
+ */
 export async function openWeights(source: ByteSource): Promise<WeightFile> {
-  const magic = await source.read(0, Math.min(4, source.size));
-  return new TextDecoder().decode(magic) === 'GGUF' ? openGguf(source) : openSafetensors(source);
+  const magic = new TextDecoder().decode(await source.read(0, Math.min(4, source.size)));
+  if (magic === 'GGUF') return openGguf(source);
+  return magic === 'PK\u0003\u0004' ? openCheckpoint(source) : openSafetensors(source);
 }
