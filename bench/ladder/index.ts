@@ -1,5 +1,6 @@
 /** The ladders that `npm run bench -- --ladder MODEL` knows: a model adds itself here. */
 import type { LadderModel } from './ladder.ts';
+import { newbie } from './newbie.ts';
 import { wan5b } from './wan5b.ts';
 
-export const ladders: readonly LadderModel[] = [wan5b];
+export const ladders: readonly LadderModel[] = [wan5b, newbie];

@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest';
+import { relativeError } from '../../bench/ladder/ladder.ts';
+import { newbie } from '../../bench/ladder/newbie.ts';
+import { adapters, openGpu } from '../helpers/gpu.ts';
+
+const [{ name } = { name: 'lavapipe' as const }] = adapters;
+
+describe(`the ladder of newbie on ${name}`, () => {
+  it('ends with about the latent that it began with, in fewer dispatches and bytes', async () => {
+    const { gpu } = await openGpu(name);
+    const plain = await newbie.run(gpu, newbie.base, 'tiny');
+    const levers = {
+      precision: 'f16',
+      attention: 'fused',
+      fusion: true,
+      replay: true,
+      context: 'kept',
+      weights: 'i8',
+    } as const;
+    const best = await newbie.run(gpu, { ...newbie.base, ...levers }, 'tiny');
+    expect(plain.values.every(Number.isFinite)).toBe(true);
+    const error = relativeError(best.values, plain.values);
+    expect(error).toBeGreaterThan(0);
+    expect(error).toBeLessThan(0.05);
+    expect(best.dispatches).toBeLessThan(plain.dispatches / 2);
+    expect(best.weightBytes).toBeLessThan(plain.weightBytes / 1.5);
+    expect(best.computed).toBe(3);
+  });
+
+  it('changes nothing when recordings are replayed and what is the same in every step is kept', async () => {
+    const { gpu } = await openGpu(name);
+    const plain = await newbie.run(gpu, newbie.base, 'tiny');
+    const kept = await newbie.run(gpu, { ...newbie.base, replay: true, context: 'kept' }, 'tiny');
+    expect(relativeError(kept.values, plain.values)).toBeLessThan(1e-5);
+  });
+});
