@@ -25,6 +25,7 @@ export class PickleStorage {
   }
 }
 
+/** Some values of a storage under a shape, in row-major order. */
 export class PickleTensor {
   readonly storage: PickleStorage;
   /** First value in the storage. */
@@ -38,6 +39,7 @@ export class PickleTensor {
   }
 }
 
+/** A tuple, told apart from lists. */
 export class PickleTuple {
   readonly items: readonly PickleValue[];
 
