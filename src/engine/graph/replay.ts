@@ -13,8 +13,10 @@ export type ReplayOptions = {
 export type ExecutorStats = {
   readonly dispatches: number;
   readonly submits: number;
-  /** Time that encoding and submitting took on the CPU. */
+  /** Time that encoding took on the CPU. */
   readonly encodeMs: number;
+  /** Time that handing the work to the device took; a driver may wait in it, so it counts by submit, not by dispatch. */
+  readonly submitMs: number;
   /** Bytes for activations of the recording that had most, and the least that any plan needs for it. */
   readonly arenaBytes: number;
   readonly lowerBoundBytes: number;
@@ -47,7 +49,7 @@ export class Executor {
     { readonly each: Float64Array; readonly total: number }
   >();
   #stats: ExecutorStats = {
-    ...{ dispatches: 0, submits: 0, encodeMs: 0 },
+    ...{ dispatches: 0, submits: 0, encodeMs: 0, submitMs: 0 },
     ...{ arenaBytes: 0, lowerBoundBytes: 0, worstFit: 1 },
   };
 
@@ -83,9 +85,11 @@ export class Executor {
     while (next < dispatches.length) {
       if (options.signal?.aborted) break;
       const begin = performance.now();
-      const { end, work, stamped } = this.#encodeSlice(dispatches, each, next);
+      const { end, work, submit } = this.#encodeSlice(dispatches, each, next);
+      const encoded = performance.now();
+      const stamped = submit();
       const submitted = performance.now();
-      this.#count(end - next, submitted - begin);
+      this.#count(end - next, encoded - begin, submitted - encoded);
       next = end;
       pending.push(
         device.queue.onSubmittedWorkDone().then(() => {
@@ -107,7 +111,7 @@ export class Executor {
     dispatches: readonly RecordedDispatch[],
     each: Float64Array,
     start: number,
-  ): { end: number; work: number; stamped: Promise<void> | undefined } {
+  ): { end: number; work: number; submit: () => Promise<void> | undefined } {
     const { device } = this.#gpu;
     const budget = this.#rate * SLICE_MS;
     const most = this.profiler?.maxDispatches ?? Infinity;
@@ -120,8 +124,7 @@ export class Executor {
     }
     const encoder = device.createCommandEncoder();
     if (this.profiler) {
-      const stamped = this.profiler.encode(encoder, dispatches.slice(start, end));
-      return { end, work, stamped: stamped() };
+      return { end, work, submit: this.profiler.encode(encoder, dispatches.slice(start, end)) };
     }
     const pass = encoder.beginComputePass();
     let bound: GPUComputePipeline | undefined;
@@ -135,8 +138,9 @@ export class Executor {
       pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
     }
     pass.end();
-    device.queue.submit([encoder.finish()]);
-    return { end, work, stamped: undefined };
+    const commands = encoder.finish();
+    const submit = (): undefined => device.queue.submit([commands]);
+    return { end, work, submit };
   }
 
   #workOf(recording: Recording): { readonly each: Float64Array; readonly total: number } {
@@ -155,12 +159,13 @@ export class Executor {
     return work;
   }
 
-  #count(dispatches: number, encodeMs: number): void {
+  #count(dispatches: number, encodeMs: number, submitMs: number): void {
     this.#stats = {
       ...this.#stats,
       dispatches: this.#stats.dispatches + dispatches,
       submits: this.#stats.submits + 1,
       encodeMs: this.#stats.encodeMs + encodeMs,
+      submitMs: this.#stats.submitMs + submitMs,
     };
   }
 

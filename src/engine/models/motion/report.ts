@@ -32,8 +32,9 @@ export type MotionReport = {
   readonly frames: number;
   readonly dispatches: number;
   readonly submits: number;
-  /** Time that encoding and submitting took on the CPU. */
+  /** Time that encoding took on the CPU, and handing the work to the device. */
   readonly encodeMs: number;
+  readonly submitMs: number;
   /** Bytes in buffers of the device at the fullest moment, weights included. */
   readonly peakBytes: number;
   /** Work of the whole run as the kernels count it. */
@@ -91,6 +92,7 @@ export class RunMeter {
       dispatches: this.#dispatches,
       submits: this.#executor.stats.submits - this.#before.submits,
       encodeMs: this.#executor.stats.encodeMs - this.#before.encodeMs,
+      submitMs: this.#executor.stats.submitMs - this.#before.submitMs,
       peakBytes: this.#buffers.peakBytes,
       flops: this.#flops,
     };
