@@ -12,28 +12,8 @@ describe('the list of kernels', () => {
       return [...text.matchAll(/= defineKernel\(\{\s*(?:\.\.\.\w+,\s*)?name: '([^']+)'/g)].map(
         ([, name = '']) => name,
       );
-
-      it('binds the weights of a kernel all in one way: they share buffers', () => {
-        const mixed = kernels.filter(({ tensors }) => {
-          const roles = ['w', 'weight', 'bias', 'scale'].flatMap(
-            (name) => tensors[name]?.role ?? [],
-          );
-          // matmul-pair multiplies two activations, and is never given a bias.
-          return roles.includes('in') && roles.includes('weight');
-        });
-        expect(mixed.map(({ name }) => name)).toEqual(['matmul-pair']);
-      });
     });
     expect(kernels.map(({ name }) => name).toSorted()).toEqual(declared.toSorted());
-
-    it('binds the weights of a kernel all in one way: they share buffers', () => {
-      const mixed = kernels.filter(({ tensors }) => {
-        const roles = ['w', 'weight', 'bias', 'scale'].flatMap((name) => tensors[name]?.role ?? []);
-        // matmul-pair multiplies two activations, and is never given a bias.
-        return roles.includes('in') && roles.includes('weight');
-      });
-      expect(mixed.map(({ name }) => name)).toEqual(['matmul-pair']);
-    });
   });
 
   it('binds the weights of a kernel all in one way: they share buffers', () => {

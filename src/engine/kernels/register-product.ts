@@ -28,6 +28,7 @@ export function registerSuits(
   return rows * columns >= (1 - MOST_WASTE) * made && !(software && side > 4);
 }
 
+/** Returns the workgroups that cover a result of [rows, columns]. */
 export const registerGrid = ({ SIDE }: Values, rows: number, columns: number): Grid => [
   Math.ceil(columns / (16 * Number(SIDE))),
   Math.ceil(rows / (8 * Number(SIDE))),
