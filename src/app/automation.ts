@@ -93,6 +93,8 @@ globalThis.zoetrope = {
         picture: await fetchPicture(picture),
         model: model ?? { name: modelNames[0] ?? '' },
         settings,
+        // Each command starts a browser that remembers nothing: timing kernels would cost each of them.
+        measures: { tune: false },
         signal: abort.signal,
         onProgress: (event) => clock.take(event),
       });

@@ -134,7 +134,6 @@ async function speak(request: Extract<Request, { type: 'speak' }>): Promise<void
     const onProgress = (event: ProgressEvent): void => answer({ type: 'progress', id, event });
     const run = speakToMp4({
       ...{ ...wishes, gpu, picture, sound, signal, onProgress, tool: PROGRAM },
-      ...(!gpu.info.software && timings()),
       model: urlFiles(folder, { signal }),
     });
     const video = await untilStopped(gpu, abort, run);

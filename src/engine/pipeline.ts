@@ -73,7 +73,8 @@ export type Animation = AsyncGenerator<MotionFrame, AnimateReport, void>;
 
 /**
  * Yields the frames of the picture in motion, in order; returns the report. The same settings on the same adapter
- * give the same frames. Throws the model's errors, `settings/camera`, or `AbortError` once `signal` fires.
+ * give the same frames, with the same record of timings where there is one. Throws the model's errors,
+ * `settings/camera`, or `AbortError` once `signal` fires.
  */
 export async function* animate(options: AnimateOptions): Animation {
   const { gpu, picture, model: files, settings, signal, onProgress, profiler } = options;
