@@ -111,7 +111,9 @@ export async function denoise(
   }
 }
 
-const newGraph = ({ precision, quantise }: Engine): Graph => new Graph({ precision, quantise });
+/** Sums stay in f16 where all else does: so the released models are run by their authors. */
+const newGraph = ({ precision, quantise }: Engine): Graph =>
+  new Graph({ precision, quantise, residual: precision });
 
 /** Writes a condition into `graph` and keeps what it makes; returns whether each frame has image tokens of its own. */
 function keepCondition(graph: Graph, config: Unet3dConfig, build: BuildCondition): boolean {
