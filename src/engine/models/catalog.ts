@@ -4,6 +4,7 @@
  * files (as the hub lists them for that commit).
  */
 import { EngineError } from '../gpu/errors.ts';
+import type { NewbieSolver } from './newbie/request.ts';
 
 /** A part of a model: where it is on the hub, and how it is stored there. */
 export type CatalogPart = {
@@ -47,9 +48,30 @@ export type CatalogModel = {
   };
 };
 
+/** A released model that makes pictures from prompts, which video models may start from. */
+export type CatalogPicture = {
+  readonly id: string;
+  readonly title: string;
+  readonly family: 'newbie';
+  readonly licence: CatalogModel['licence'];
+  readonly note: string;
+  readonly parts: CatalogModel['parts'];
+  readonly recommended: {
+    readonly width: number;
+    readonly height: number;
+    readonly steps: number;
+    readonly guidance: number;
+    readonly shift: number;
+    readonly solver: NewbieSolver;
+  };
+  /** Bytes on the device at the fullest moment, at the recommended size, by storage of the blocks. */
+  readonly memoryBytes: Readonly<Record<'f16' | 'int8' | 'int4', number>>;
+};
+
 /** All models, and the settings that their parts share. */
 export type Catalog = {
   readonly models: readonly CatalogModel[];
+  readonly pictures: readonly CatalogPicture[];
   /** Settings of parts, as in their config.json, by name. */
   readonly configs: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 };
@@ -62,6 +84,10 @@ const PARTS = {
     needed: ['transformer', 'vae', 'text_encoder', 'tokenizer'],
     possible: ['transformer_2', 'image_encoder'],
   },
+  newbie: {
+    needed: ['transformer', 'vae', 'text_encoder', 'clip_model', 'tokenizer', 'clip_tokenizer'],
+    possible: [],
+  },
 } as const;
 
 const COMMIT = /^[\da-f]{40}$/;
@@ -69,6 +95,13 @@ const REPOSITORY = /^[\w.-]+\/[\w.-]+$/;
 const ID = /^[a-z\d.-]+$/;
 const STORED = ['f32', 'f16', 'bf16', 'f8_e4m3', 'json'];
 const SOLVERS = ['unipc', 'flow_euler', 'dpmpp'];
+const PICTURE_SOLVERS: readonly NewbieSolver[] = [
+  'flow_euler',
+  'euler',
+  'midpoint',
+  'rk4',
+  'dpmpp',
+];
 
 /** Returns the catalog in parsed JSON. Throws `catalog/entry`, naming the place that breaks a rule. */
 export function parseCatalog(json: unknown): Catalog {
@@ -78,10 +111,12 @@ export function parseCatalog(json: unknown): Catalog {
   for (const [name, config] of Object.entries(configs)) objectAt(`configs.${name}`, config);
   const models = catalog['models'];
   need(Array.isArray(models) && models.length > 0, 'models', models, 'a list');
+  const { pictures } = catalog;
+  need(Array.isArray(pictures), 'pictures', pictures, 'a list');
+  for (const model of models as unknown[]) checkModel(objectAt('model', model), configs);
+  for (const model of pictures as unknown[]) checkPicture(objectAt('picture', model), configs);
   const ids = new Set<unknown>();
-  for (const model of models as unknown[]) {
-    checkModel(objectAt('model', model), configs);
-    const { id } = model as Json;
+  for (const { id } of [...(models as Json[]), ...(pictures as Json[])]) {
     need(!ids.has(id), 'id', id, 'one model of each name');
     ids.add(id);
   }
@@ -99,14 +134,20 @@ export function catalogModel({ models }: Catalog, id: string): CatalogModel {
   );
 }
 
+function checkPicture(model: Json, configs: Json): void {
+  const at = checkAbout(model, 'newbie', configs);
+  const settings = objectAt(`${at}recommended`, model['recommended']);
+  checkNumbers(`${at}recommended.`, settings, ['width', 'height', 'steps']);
+  const { solver } = settings;
+  const known = PICTURE_SOLVERS.some((name) => name === solver);
+  need(known, `${at}recommended.solver`, solver, PICTURE_SOLVERS.join());
+  const memory = objectAt(`${at}memoryBytes`, model['memoryBytes']);
+  for (const key of ['f16', 'int8', 'int4'])
+    need(isCount(memory[key]), `${at}memoryBytes.${key}`, memory[key], 'bytes');
+}
+
 function checkModel(model: Json, configs: Json): void {
-  const at = `${String(model['id'])}.`;
-  need(typeof model['id'] === 'string' && ID.test(model['id']), 'id', model['id'], 'a short name');
-  for (const key of ['title', 'note']) {
-    need(typeof model[key] === 'string' && model[key] !== '', at + key, model[key], 'a text');
-  }
-  const family = model['family'];
-  need(family === 'wan', `${at}family`, family, 'wan');
+  const at = checkAbout(model, 'wan', configs);
   const starts = model['starts'];
   const known = (start: unknown): boolean => start === 'text' || start === 'picture';
   need(
@@ -115,15 +156,27 @@ function checkModel(model: Json, configs: Json): void {
     starts,
     'text, picture',
   );
-  const licence = objectAt(`${at}licence`, model['licence']);
-  need(typeof licence['name'] === 'string', `${at}licence.name`, licence['name'], 'a name');
-  need(isHttps(licence['url']), `${at}licence.url`, licence['url'], 'an https address');
-  checkParts(at, objectAt(`${at}parts`, model['parts']), configs);
   checkRecommended(`${at}recommended.`, objectAt(`${at}recommended`, model['recommended']));
 }
 
-function checkParts(at: string, parts: Json, configs: Json): void {
-  const { needed, possible } = PARTS.wan;
+/** Checks what models of all families state, and returns where they stand. */
+function checkAbout(model: Json, of: keyof typeof PARTS, configs: Json): string {
+  const at = `${String(model['id'])}.`;
+  need(typeof model['id'] === 'string' && ID.test(model['id']), 'id', model['id'], 'a short name');
+  for (const key of ['title', 'note']) {
+    need(typeof model[key] === 'string' && model[key] !== '', at + key, model[key], 'a text');
+  }
+  const family = model['family'];
+  need(family === of, `${at}family`, family, of);
+  const licence = objectAt(`${at}licence`, model['licence']);
+  need(typeof licence['name'] === 'string', `${at}licence.name`, licence['name'], 'a name');
+  need(isHttps(licence['url']), `${at}licence.url`, licence['url'], 'an https address');
+  checkParts(at, objectAt(`${at}parts`, model['parts']), configs, of);
+  return at;
+}
+
+function checkParts(at: string, parts: Json, configs: Json, of: keyof typeof PARTS): void {
+  const { needed, possible } = PARTS[of];
   for (const name of needed) need(name in parts, `${at}parts`, Object.keys(parts).join(), name);
   for (const [name, value] of Object.entries(parts)) {
     const place = `${at}parts.${name}`;
@@ -131,7 +184,7 @@ function checkParts(at: string, parts: Json, configs: Json): void {
       [...needed, ...possible].some((each) => each === name),
       place,
       name,
-      'a part of wan',
+      `a part of ${of}`,
     );
     const part = objectAt(place, value);
     const { repository, commit, folder, file, config, stored, aboutBytes } = part;
@@ -161,18 +214,20 @@ function checkParts(at: string, parts: Json, configs: Json): void {
 }
 
 function checkRecommended(at: string, settings: Json): void {
-  for (const key of ['width', 'height', 'frames', 'fps', 'steps']) {
-    need(isCount(settings[key]), at + key, settings[key], 'a whole number');
-  }
-  for (const key of ['guidance', 'shift']) {
-    need(isPositive(settings[key]), at + key, settings[key], 'a positive number');
-  }
+  checkNumbers(at, settings, ['width', 'height', 'frames', 'fps', 'steps']);
   for (const key of ['guidance2', 'boundary']) {
     const value = settings[key];
     need(value === undefined || isPositive(value), at + key, value, 'a positive number');
   }
   const { solver } = settings;
   need(SOLVERS.includes(String(solver)), `${at}solver`, solver, SOLVERS.join());
+}
+
+/** Whole numbers under `counts`, and what every model is guided and shifted by. */
+function checkNumbers(at: string, settings: Json, counts: readonly string[]): void {
+  for (const key of counts) need(isCount(settings[key]), at + key, settings[key], 'a whole number');
+  for (const key of ['guidance', 'shift'])
+    need(isPositive(settings[key]), at + key, settings[key], 'a positive number');
 }
 
 const matches = (value: unknown, pattern: RegExp): boolean =>
