@@ -12,24 +12,36 @@ import { numberIn } from '../wan/components.ts';
 import type { Probe, TowerConfig } from './encoder-layer.ts';
 import { encoderLayer, parseTower } from './encoder-layer.ts';
 
-export type VisionConfig = TowerConfig & {
+/** Sizes of a tower and of what it looks at. */
+export type PictureConfig = TowerConfig & {
   readonly imageSize: number;
   readonly patchSize: number;
   readonly channels: number;
-  readonly projection: number;
 };
 
-/** Returns the sizes in a config.json. Throws `weights/config`. */
-export const parseVisionConfig = (config: Config): VisionConfig => ({
+export type VisionConfig = PictureConfig & { readonly projection: number };
+
+/** Returns the sizes of a tower without projection in a config.json. Throws `weights/config`. */
+export const parsePictureConfig = (config: Config): PictureConfig => ({
   ...parseTower(config),
   imageSize: numberIn(config, 'image_size'),
   patchSize: numberIn(config, 'patch_size'),
   channels: numberIn(config, 'num_channels', 3),
+});
+
+/** Returns the sizes in a config.json. Throws `weights/config`. */
+export const parseVisionConfig = (config: Config): VisionConfig => ({
+  ...parsePictureConfig(config),
   projection: numberIn(config, 'projection_dim', 512),
 });
 
 /** Class token and patches at their places: [1, H, W, channels] -> [1 + patches, width]. */
-const embeddings = ({ width, channels, imageSize, patchSize }: VisionConfig): Module<Layer> => {
+export const pictureEmbeddings = ({
+  width,
+  channels,
+  imageSize,
+  patchSize,
+}: PictureConfig): Module<Layer> => {
   const side = imageSize / patchSize;
   return block(
     {
@@ -69,7 +81,7 @@ export const visionTower =
     const norm = layerNorm({ channels: width, eps, affine: true });
     return block(
       {
-        'vision_model.embeddings': embeddings(config),
+        'vision_model.embeddings': pictureEmbeddings(config),
         'vision_model.pre_layrnorm': norm,
         'vision_model.encoder.layers': list(layers, () => encoderLayer(config)),
         'vision_model.post_layernorm': embed ? norm : absent,
