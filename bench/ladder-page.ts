@@ -14,14 +14,23 @@ export type RungResult = Omit<LadderRun, 'values'> & {
   readonly error: number;
 };
 
-export type LadderBench = {
-  models(): string[];
-  describe(model: string, size: LadderSize): { about: string; rungs: RungName[] };
-  measure(model: string, size: LadderSize, rung: number): Promise<RungResult>;
+/** Which ladder: a model's, at a size, over a number of steps. */
+export type LadderChoice = {
+  readonly model: string;
+  readonly size: LadderSize;
+  readonly steps: number;
 };
 
-/** Latents of first rungs, by model and size. */
-const baselines = new Map<string, Float32Array>();
+export type LadderBench = {
+  models(): string[];
+  describe(ladder: LadderChoice): { about: string; rungs: RungName[] };
+  measure(ladder: LadderChoice, rung: number): Promise<RungResult>;
+  /** The first rung's latent, and how a page that takes the place of a lost one gets it back. */
+  baseline(): number[];
+  restore(values: readonly number[]): void;
+};
+
+let baseline = new Float32Array();
 
 function modelOf(name: string): LadderModel {
   const model = ladders.find((ladder) => ladder.name === name);
@@ -31,26 +40,28 @@ function modelOf(name: string): LadderModel {
 
 export const ladderBench: LadderBench = {
   models: () => ladders.map(({ name }) => name),
-  describe(name, size) {
+  describe({ model: name, size, steps }) {
     const model = modelOf(name);
-    const rungs = model.rungs(size);
-    const switches = climb(model.base, rungs);
+    const rungs = model.rungs(steps);
+    const switches = climb(model.base(steps), rungs);
     return {
-      about: model.about(size),
+      about: model.about(size, steps),
       rungs: rungs.map(({ name, aside = false }, i) => ({
         ...{ name, aside },
-        switches: switches[i] ?? model.base,
+        switches: switches[i] ?? model.base(steps),
       })),
     };
   },
-  async measure(name, size, index) {
+  async measure({ model: name, size, steps }, index) {
     const model = modelOf(name);
-    const switches = climb(model.base, model.rungs(size))[index];
+    const switches = climb(model.base(steps), model.rungs(steps))[index];
     if (!switches) throw new Error(`no rung ${index}`);
     const { values, ...run } = await model.run(navigator.gpu, switches, size);
-    const key = `${name} ${size}`;
-    if (index === 0) baselines.set(key, values);
-    const baseline = baselines.get(key);
-    return { ...run, error: baseline ? relativeError(values, baseline) : NaN };
+    if (index === 0) baseline = new Float32Array(values);
+    return { ...run, error: relativeError(values, baseline) };
+  },
+  baseline: () => [...baseline],
+  restore(values) {
+    baseline = Float32Array.from(values);
   },
 };

@@ -27,6 +27,7 @@ const HELP = `npm run bench -- [OPTION...]
   --ladder MODEL   the engine's levers one after another on a model with random weights: time, memory, error
   --size SIZE      of the ladder: full (default) or tiny, which a processor finishes
   --untuned        leave the choice of kernels to their defaults: no timing of variants first
+  --steps N        of the ladder (default: 2, tiny 8); from 6 on with rungs that leave steps out
   --seconds S      time for each row of each library (default: 0.5)
   --json FILE      write all figures
   --page FILE      make docs/performance.md and its plots from written figures; may be given several times
@@ -78,6 +79,11 @@ async function bench() {
   const ladder = values.ladder;
   const wants = (/** @type {string} */ section) =>
     ladder === undefined && (rows === undefined || rows === section);
+  const about = { date: new Date().toISOString(), arguments: process.argv.slice(2) };
+  const save = (/** @type {object} */ figures) => {
+    if (values.json === undefined) return;
+    writeFileSync(here(values.json), `${JSON.stringify({ ...about, ...figures }, undefined, 2)}\n`);
+  };
   const report = {
     operators: wants('operators')
       ? await onPage(values.bench, browser, (session) =>
@@ -98,13 +104,14 @@ async function bench() {
       ladder === undefined
         ? undefined
         : await onPage(values.bench, browser, (session) =>
-            benchLadder(session, { model: ladder, size: values.size ?? 'full' }),
+            benchLadder(
+              session,
+              { model: ladder, size: values.size ?? 'full', steps: values.steps },
+              (part) => save({ ladder: part }),
+            ),
           ),
   };
-  if (values.json !== undefined) {
-    const about = { date: new Date().toISOString(), arguments: process.argv.slice(2) };
-    writeFileSync(here(values.json), `${JSON.stringify({ ...about, ...report }, undefined, 2)}\n`);
-  }
+  save(report);
   const { operators, kernels } = report;
   const failures = [operators, kernels, report.ladder].reduce(
     (sum, part) => sum + (part?.failures ?? 0),
@@ -153,6 +160,7 @@ function options() {
         page: /** @type {const} */ ({ type: 'string', multiple: true }),
         ladder: string,
         size: string,
+        steps: string,
         only: string,
         seconds: string,
         json: string,

@@ -49,9 +49,10 @@ export type LadderSize = 'full' | 'tiny';
 export type LadderModel = {
   readonly name: string;
   /** One sentence for the page that the figures go to. */
-  about(size: LadderSize): string;
-  readonly base: Switches;
-  rungs(size: LadderSize): readonly Rung[];
+  about(size: LadderSize, steps: number): string;
+  /** Every lever off; `steps` is how many are run. */
+  base(steps: number): Switches;
+  rungs(steps: number): readonly Rung[];
   /** Opens a device of its own on `entry`, so that a rung starts with nothing left of the one before. */
   run(entry: GPU, switches: Switches, size: LadderSize): Promise<LadderRun>;
 };

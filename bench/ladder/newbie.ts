@@ -83,13 +83,13 @@ const rungs = (steps: number): readonly Rung[] =>
 
 export const newbie: LadderModel = {
   name: 'newbie',
-  about(size) {
-    const { config, grid, words, steps } = PLANS[size];
+  about(size, steps) {
+    const { config, grid, words } = PLANS[size];
     const tokens = (grid[0] * grid[1]) / config.patch ** 2 + words[0];
     return `NewBie-image's transformer (${config.layers} blocks of width ${config.width}) with random weights, ${tokens} tokens, ${steps} guided Euler steps; time from the encoders' rows to the clean latent.`;
   },
-  base: plainSwitches(PLANS.full.steps),
-  rungs: (size) => rungs(size === 'full' ? 20 : 2),
+  base: plainSwitches,
+  rungs,
   run: (entry, switches, size) => runNewbie(entry, PLANS[size], switches),
 };
 

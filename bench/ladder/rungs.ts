@@ -9,7 +9,10 @@ export const plainSwitches = (steps: number): Switches => ({
   ...{ steps, reuseWithin: 0 },
 });
 
-export const denoisingRungs = (fewerSteps: number, reuseWithin: number): readonly Rung[] => [
+/** Steps from which leaving some out says anything. */
+const MANY_STEPS = 6;
+
+export const denoisingRungs = (steps: number, reuseWithin: number): readonly Rung[] => [
   { name: 'plain f32', change: {} },
   { name: 'replay of one recording', change: { replay: true } },
   { name: 'fusion', change: { fusion: true } },
@@ -21,6 +24,10 @@ export const denoisingRungs = (fewerSteps: number, reuseWithin: number): readonl
   { name: 'kernels timed on the device', change: { tuned: true } },
   { name: 'int4 weights', change: { weights: 'i4' }, aside: true },
   { name: 'int8 weights', change: { weights: 'i8' } },
-  { name: `${fewerSteps} steps`, change: { steps: fewerSteps }, aside: true },
+  ...(steps < MANY_STEPS ? [] : fewerSteps(steps - 2, reuseWithin)),
+];
+
+const fewerSteps = (steps: number, reuseWithin: number): readonly Rung[] => [
+  { name: `${steps} steps`, change: { steps }, aside: true },
   { name: 'velocity used again', change: { reuseWithin }, aside: true },
 ];

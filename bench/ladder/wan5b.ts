@@ -22,16 +22,14 @@ const PLANS: Readonly<Record<LadderSize, WanPlan>> = {
   },
 };
 
-const STEPS = 8;
-
 export const wan5b: LadderModel = {
   name: 'wan5b',
-  about(size) {
+  about(size, steps) {
     const { config, grid } = PLANS[size];
     const tokens = (grid[0] * grid[1] * grid[2]) / (config.patch.ph * config.patch.pw);
-    return `Wan 2.2 TI2V-5B's transformer (${config.layers} blocks of width ${config.width}) with random weights, ${tokens} tokens, ${STEPS} guided UniPC steps; time from the text's rows to the clean latent.`;
+    return `Wan 2.2 TI2V-5B's transformer (${config.layers} blocks of width ${config.width}) with random weights, ${tokens} tokens, ${steps} guided UniPC steps; time from the text's rows to the clean latent.`;
   },
-  base: plainSwitches(STEPS),
-  rungs: () => denoisingRungs(6, 0.06),
+  base: plainSwitches,
+  rungs: (steps) => denoisingRungs(steps, 0.06),
   run: (entry, switches, size) => runWan(entry, PLANS[size], switches),
 };

@@ -35,11 +35,13 @@ async function prepare(
     library: 'jax-js',
     type,
     async run(repeats) {
-      const made = Array.from({ length: repeats }, call);
-      await jax.blockUntilReady(made);
-      y.dispose();
-      y = made.pop() as jax.Array;
-      for (const array of made) array.dispose();
+      for (let i = 0; i < repeats; i++) {
+        const next = call();
+        next.ref.gpuBufferSync(); // submits; a result that is given back at once serves as the next one's memory
+        y.dispose();
+        y = next;
+      }
+      await y.blockUntilReady();
     },
     async read(places) {
       const values = await y.ref.data();

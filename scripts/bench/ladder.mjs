@@ -1,34 +1,53 @@
 /** Ladders: the engine's levers set one after another, from all off to all on. */
 import { CommandError, EXIT } from '../lib/command-error.mjs';
+import { within } from './session.mjs';
 import { columns, deviceName, number } from './table.mjs';
 
 /** @typedef {import('../../bench/ladder-page.ts').RungName} RungName */
 /** @typedef {import('../../bench/ladder-page.ts').RungResult} RungResult */
-/** @typedef {import('../../bench/ladder/ladder.ts').LadderSize} LadderSize */
+/** @typedef {import('../../bench/ladder-page.ts').LadderChoice} LadderChoice */
 /** @typedef {RungName & { readonly result?: RungResult, readonly failure?: string }} LadderRow */
+/**
+ * @typedef {LadderChoice & {
+ *   readonly about: string,
+ *   readonly device: import('../../bench/page.ts').BenchDevice,
+ *   readonly browser: string,
+ *   readonly rows: readonly LadderRow[],
+ *   readonly failures: number,
+ * }} LadderReport
+ */
 
 const WIDTHS = [30, -8, -9, -9, -9, -8, -10, -9];
 const SIZES = /** @type {const} */ (['full', 'tiny']);
+/** Steps that are run unless told otherwise: at full size each takes seconds with every lever off. */
+const STEPS = { full: 2, tiny: 8 };
+
+/** A rung that takes longer has hung. */
+const RUNG_SECONDS = 240;
 
 /**
- * Runs all rungs of a model's ladder and prints them.
+ * Runs all rungs of a model's ladder and prints them; `keep` is given what there is after each.
  * @param {import('./session.mjs').Session} session
- * @param {{ model: string, size: string }} options
+ * @param {{ model: string, size: string, steps?: string | undefined }} options
+ * @param {(ladder: LadderReport) => void} keep
  */
-export async function benchLadder(session, { model, size: asked }) {
+export async function benchLadder(session, { model, size: asked, steps: wanted }, keep) {
   const size = SIZES.find((name) => name === asked);
   if (!size)
     throw new CommandError(`--size got "${asked}", takes ${SIZES.join(', ')}`, EXIT.badInput);
+  const steps = Number(wanted ?? STEPS[size]);
+  if (!Number.isInteger(steps) || steps < 1)
+    throw new CommandError(`--steps got "${wanted}", takes a whole number`, EXIT.badInput);
   const { device, browser } = await session.about();
   const page = await session.page();
   const models = await page.evaluate(() => globalThis.bench.ladders.models());
   if (!models.includes(model)) {
     throw new CommandError(`--ladder got "${model}", knows ${models.join(', ')}`, EXIT.badInput);
   }
+  const choice = { model, size, steps };
   const { about, rungs } = await page.evaluate(
-    (m, s) => globalThis.bench.ladders.describe(m, s),
-    model,
-    size,
+    (ladder) => globalThis.bench.ladders.describe(ladder),
+    choice,
   );
   console.log(`${browser} on ${deviceName(device)}\n${about}\n`);
   console.log(
@@ -36,32 +55,41 @@ export async function benchLadder(session, { model, size: asked }) {
   );
   /** @type {LadderRow[]} */
   const rows = [];
+  const report = { ...choice, about, device, browser, rows, failures: 0 };
+  /** @type {number[]} */
+  let baseline = [];
   for (const [index, rung] of rungs.entries()) {
-    const row = { ...rung, ...(await measure(session, { model, size }, index)) };
+    const row = { ...rung, ...(await measure(session, choice, index, baseline)) };
+    if (index === 0 && 'result' in row)
+      baseline = await (await session.page()).evaluate(() => globalThis.bench.ladders.baseline());
     rows.push(row);
+    if ('failure' in row) report.failures++;
     console.log(lineOf(row, rows[0]));
+    keep(report);
   }
-  const failures = rows.filter(({ failure }) => failure !== undefined).length;
-  return { model, size, about, device, browser, rows, failures };
+  return report;
 }
 
 /**
+ * Resolves to a rung's result; a page that it brings down is replaced by a new one that knows the first rung's latent.
  * @param {import('./session.mjs').Session} session
- * @param {{ model: string, size: LadderSize }} ladder
+ * @param {LadderChoice} choice
  * @param {number} index
+ * @param {readonly number[]} baseline
  */
-async function measure(session, { model, size }, index) {
+async function measure(session, choice, index, baseline) {
   const page = await session.page();
   try {
-    const result = await page.evaluate(
-      (m, s, i) => globalThis.bench.ladders.measure(m, s, i),
-      model,
-      size,
+    const work = page.evaluate(
+      (ladder, i) => globalThis.bench.ladders.measure(ladder, i),
+      choice,
       index,
     );
-    return { result };
+    return { result: await within(work, RUNG_SECONDS) };
   } catch (error) {
-    if (page.isClosed()) await session.close();
+    await session.close();
+    const fresh = await session.page();
+    await fresh.evaluate((values) => globalThis.bench.ladders.restore(values), baseline);
     return { failure: error instanceof Error ? error.message : String(error) };
   }
 }

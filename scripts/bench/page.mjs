@@ -8,7 +8,7 @@ import { bestOf, ceilingText } from './operators.mjs';
 import { deviceName, markdownTable, number } from './table.mjs';
 
 /** @typedef {NonNullable<Awaited<ReturnType<typeof import('./operators.mjs').benchOperators>>>} Operators */
-/** @typedef {NonNullable<Awaited<ReturnType<typeof import('./ladder.mjs').benchLadder>>>} Ladder */
+/** @typedef {import('./ladder.mjs').LadderReport} Ladder */
 /** @typedef {import('../../bench/measure-operator.ts').OperatorResult} OperatorResult */
 
 /**

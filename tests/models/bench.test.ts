@@ -28,7 +28,7 @@ const [{ name } = { name: 'lavapipe' as const }] = adapters;
 describe(`the ladder of wan5b on ${name}`, () => {
   it('ends with about the latent that it began with, in less memory and time', async () => {
     const { gpu } = await openGpu(name);
-    const plain = await wan5b.run(gpu, { ...wan5b.base, steps: 3 }, 'tiny');
+    const plain = await wan5b.run(gpu, { ...wan5b.base(3) }, 'tiny');
     const levers = {
       precision: 'f16',
       attention: 'fused',
@@ -38,7 +38,7 @@ describe(`the ladder of wan5b on ${name}`, () => {
       text: 'cut',
       weights: 'i8',
     } as const;
-    const best = await wan5b.run(gpu, { ...wan5b.base, steps: 3, ...levers }, 'tiny');
+    const best = await wan5b.run(gpu, { ...wan5b.base(3), ...levers }, 'tiny');
     expect(plain.values.every(Number.isFinite)).toBe(true);
     const error = relativeError(best.values, plain.values);
     expect(error).toBeGreaterThan(0);
@@ -52,8 +52,8 @@ describe(`the ladder of wan5b on ${name}`, () => {
   it('leaves steps out while the noise level hardly moves', async () => {
     const { gpu } = await openGpu(name);
     const levers = { attention: 'fused', fusion: true, replay: true, context: 'kept' } as const;
-    const every = await wan5b.run(gpu, { ...wan5b.base, ...levers }, 'tiny');
-    const some = await wan5b.run(gpu, { ...wan5b.base, ...levers, reuseWithin: 0.06 }, 'tiny');
+    const every = await wan5b.run(gpu, { ...wan5b.base(8), ...levers }, 'tiny');
+    const some = await wan5b.run(gpu, { ...wan5b.base(8), ...levers, reuseWithin: 0.06 }, 'tiny');
     expect(every.computed).toBe(8);
     expect(some.computed).toBeLessThan(8);
     expect(relativeError(some.values, every.values)).toBeLessThan(0.1);

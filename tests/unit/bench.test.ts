@@ -79,7 +79,7 @@ describe('the check before a race', () => {
 
 describe('a ladder', () => {
   it('keeps the levers of earlier rungs, but not of those measured aside', () => {
-    const rungs = denoisingRungs(6, 0.1);
+    const rungs = denoisingRungs(8, 0.1);
     const switches = climb(plainSwitches(8), rungs);
     const at = (name: string) => switches[rungs.findIndex((rung) => rung.name === name)];
     expect(switches[0]).toEqual(plainSwitches(8));
