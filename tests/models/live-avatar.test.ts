@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Sound } from '../../src/engine/audio/sound.ts';
 import type { Gpu } from '../../src/engine/gpu/device.ts';
+import { meterBuffers } from '../../src/engine/gpu/memory.ts';
 import { Executor } from '../../src/engine/graph/replay.ts';
 import { seeded } from '../../src/engine/kernels/case.ts';
 import type { AvatarFrame } from '../../src/engine/models/live-avatar/frames.ts';
@@ -46,12 +47,14 @@ describe.each(testGpus().filter(({ name }) => name === 'lavapipe'))(
     type Run = {
       readonly frames: AvatarFrame[];
       readonly bytes: number[];
+      /** Bytes that really live in buffers when each frame comes. */
+      readonly live: number[];
       readonly events: string[];
     };
 
     async function run(change: Partial<AvatarRequest>, signal?: AbortSignal): Promise<Run> {
       const gpu = await open.gpu();
-      const got: Run = { frames: [], bytes: [], events: [] };
+      const got: Run = { frames: [], bytes: [], live: [], events: [] };
       const frames = speak(
         engineOf(gpu),
         await randomModel(),
@@ -65,12 +68,18 @@ describe.each(testGpus().filter(({ name }) => name === 'lavapipe'))(
           },
         },
       );
-      for await (const frame of frames) got.frames.push(frame);
+      const meter = meterBuffers(gpu.device);
+      const before = meter.liveBytes;
+      for await (const frame of frames) {
+        got.frames.push(frame);
+        got.live.push(meter.liveBytes);
+      }
+      expect(meter.liveBytes, 'bytes left behind').toBe(before);
       return got;
     }
 
     it('speaks as long as the sound lasts, block after block, in memory that does not grow', async () => {
-      const { frames, bytes, events } = await run({ sound: soundOf(3.6), infer_frames: 24 });
+      const { frames, bytes, live, events } = await run({ sound: soundOf(3.6), infer_frames: 24 });
       expect(frames.map(({ index }) => index)).toEqual(Array.from({ length: 60 }, (_, i) => i));
       for (const { width, height, data } of frames)
         expect([width, height, data.length]).toEqual([64, 64, 64 * 64 * 4]);
@@ -78,6 +87,8 @@ describe.each(testGpus().filter(({ name }) => name === 'lavapipe'))(
       expect(frames[3]?.data).not.toEqual(frames[4]?.data);
       expect(bytes).toHaveLength(5);
       expect(new Set(bytes.slice(1)).size).toBe(1); // two slots are full from the second block on
+      const least = (block: number): number => Math.min(...live.slice(12 * block, 12 * block + 12));
+      expect(least(4)).toBe(least(1)); // frames of block 1 come while block 2 is denoised
       // Block 3 is denoised while block 2 is decoded.
       const at = (event: string): number => events.indexOf(event);
       expect(at('denoise 3 on')).toBeGreaterThan(0);
