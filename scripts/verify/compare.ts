@@ -10,17 +10,17 @@ const barsOf = (f32: Bar, f16: Bar, int8: Bar, int4: Bar): Readonly<Record<Level
   ...{ f32, f16, int8, int4 },
 });
 
-/** What 8 and 4 bits cost is measured on random weights, which have no redundancy, with margin: docs/performance.md. */
+/** What 8 and 4 bits cost is measured on random weights, which have no redundancy, with margin: docs/quantised-weights.md. */
 const BARS: Readonly<Record<Measure, Readonly<Record<Level, Bar>>>> = {
-  network: barsOf(relative(1e-4), relative(1e-2), relative(2e-2), relative(0.2)),
+  network: barsOf(relative(1e-4), relative(1e-2), relative(3e-2), relative(0.25)),
   // A reference that itself is rounded to bf16 on the way: eight bits, whatever our own precision.
-  rounded: barsOf(relative(1e-2), relative(1e-2), relative(2e-2), relative(0.2)),
+  rounded: barsOf(relative(1e-2), relative(1e-2), relative(3e-2), relative(0.25)),
   // A sampler's own arithmetic is f32 at any precision.
   trajectory: barsOf(relative(1e-5), relative(1e-5), relative(1e-5), relative(1e-5)),
-  latents: barsOf(relative(1e-3), decibels(35), decibels(45), decibels(24)),
-  frames: barsOf(relative(1e-3), decibels(35), decibels(45), decibels(24)),
+  latents: barsOf(relative(1e-3), decibels(35), decibels(42), decibels(20)),
+  frames: barsOf(relative(1e-3), decibels(35), decibels(42), decibels(20)),
   // Rounding to 8 bits alone leaves 59 dB.
-  pixels: barsOf(decibels(55), decibels(35), decibels(35), decibels(24)),
+  pixels: barsOf(decibels(55), decibels(35), decibels(35), decibels(20)),
 };
 
 export type Comparison = {

@@ -6,7 +6,7 @@
 // Threads  128 in a workgroup. LANES neighbours make four columns of y for all rows: each takes every LANES-th run of
 //          16 bytes of four rows of w, so that four wide loads are under way at once; their sums meet in workgroup
 //          memory. Fewer columns ask for more lanes on each.
-// Exact    products of four in the arithmetic type, sums along K in f32.
+// Exact    products and sums of one run in the arithmetic type, four sums side by side; sums of runs in f32.
 // Needs    M <= ROWS; grid (ceil(N / (512 / LANES)), 1, 1).
 // Cost     reads w once. CPU reference: that of matmul.
 #include "lib/matmul-out.wgsl"
@@ -15,6 +15,8 @@
 #param LANES
 
 var<workgroup> parts: array<vec4f, 128 * ROWS>;
+
+fn total(v: Real4) -> f32 { return dot(vec4f(v), vec4f(1.0)); }
 
 @compute @workgroup_size(128)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -28,27 +30,34 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
 #unroll m ROWS
   var sum$m = vec4f();
 #end
+  // The next run is on its way while this one is multiplied.
+#unroll i 4
+  var next$i = runAt(row$i, min(along, runs - 1u));
+#end
   for (var run = along; run < runs; run += LANES) {
-#unroll i 4
-    let w$i = runAt(row$i, run);
-#end
     let scale = vec4f(scaleOf(row0, run), scaleOf(row1, run), scaleOf(row2, run), scaleOf(row3, run));
-#unroll m ROWS
-    var part$m = vec4f();
-#end
-    for (var quad = 0u; quad < QUADS_PER_RUN; quad++) {
-      // Weights past K are zero.
-      let k = min(run * QUADS_PER_RUN + quad, kGroups - 1u);
 #unroll i 4
-      let q$i = quadOf(w$i, quad);
+    let w$i = next$i;
+    next$i = runAt(row$i, min(run + LANES, runs - 1u));
+#unroll m ROWS
+    var part$m_$i = Real4();
+#end
+#end
+#unroll q QUADS_PER_RUN
+    // Weights past K are zero.
+    let k$q = min(run * QUADS_PER_RUN + $qu, kGroups - 1u);
+#unroll m ROWS
+    let x$q_$m = realX(min($mu, p.M - 1u) * kGroups + k$q);
+#end
+#unroll i 4
+    let w$q_$i = quadOf(w$i, $qu);
+#unroll m ROWS
+    part$m_$i += x$q_$m * w$q_$i;
+#end
+#end
 #end
 #unroll m ROWS
-      let x$m = realX(min($mu, p.M - 1u) * kGroups + k);
-      part$m += vec4f(vec4<Real>(dot(x$m, q0), dot(x$m, q1), dot(x$m, q2), dot(x$m, q3)));
-#end
-    }
-#unroll m ROWS
-    sum$m += scale * part$m;
+    sum$m += scale * vec4f(total(part$m_0), total(part$m_1), total(part$m_2), total(part$m_3));
 #end
   }
 #unroll m ROWS

@@ -1,7 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { expectedError, layersToKeep } from '../../scripts/calibrate/sensitivity.ts';
 import { Graph } from '../../src/engine/graph/graph.ts';
-import { parsePolicy, policyFrom, usualPolicy } from '../../src/engine/weights/policy.ts';
+import {
+  parsePolicy,
+  policyFrom,
+  policyWhere,
+  usualPolicy,
+  withIntegerProducts,
+} from '../../src/engine/weights/policy.ts';
 
 describe('a policy of quantisation', () => {
   it('leaves the ends of a network as they are unless it was calibrated', () => {
@@ -9,6 +15,15 @@ describe('a policy of quantisation', () => {
     expect(policy('blocks.0.attn1.to_q.weight', [8, 8])).toBe('i4');
     for (const key of ['patch_embedding.weight', 'condition_embedder.time_proj.weight'])
       expect(policy(key, [8, 8])).toBeUndefined();
+  });
+
+  it('may be narrowed to some keys, integer products and all', () => {
+    const policy = policyWhere(
+      withIntegerProducts(() => 'i8'),
+      /^blocks/,
+    );
+    expect([policy('blocks.0', [8, 8]), policy('head', [8, 8])]).toEqual(['i8', undefined]);
+    expect(policy.integerProducts).toBe(true);
   });
 
   it('is read from a file with its exceptions', () => {

@@ -23,6 +23,13 @@ export const usualPolicy =
 export const withIntegerProducts = (policy: WeightPolicy): WeightPolicy =>
   Object.assign(policy.bind(undefined), { integerProducts: true });
 
+/** Returns the policy for the matrices whose keys match; all others stay as they are. */
+export const policyWhere = (policy: WeightPolicy, keys: RegExp): WeightPolicy => {
+  const { integerProducts = false } = policy;
+  const narrowed: WeightPolicy = (key, shape) => (keys.test(key) ? policy(key, shape) : undefined);
+  return Object.assign(narrowed, { integerProducts });
+};
+
 /** Returns the policy that a file states; see `npm run calibrate`. */
 export function policyFrom({ weights, except }: PolicyFile): WeightPolicy {
   return (key) => {

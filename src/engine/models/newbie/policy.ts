@@ -1,5 +1,6 @@
 /** Which of the picture models' matrices may be stored as small integers: those of the blocks, nine tenths of the values. */
 import type { WeightPolicy } from '../../graph/graph.ts';
+import { policyWhere } from '../../weights/policy.ts';
 
 /** Attention and feed-forward of NextDiT, Gemma and Jina, under the names that their layers ask for. */
 const BLOCKS =
@@ -7,4 +8,4 @@ const BLOCKS =
 
 /** Returns `policy` for the blocks alone: norms, embedders, conditions, modulation and the last layer stay as they are. */
 export const blocksOnly = (policy: WeightPolicy | undefined): WeightPolicy | undefined =>
-  policy && ((key, shape) => (BLOCKS.test(key) ? policy(key, shape) : undefined));
+  policy && policyWhere(policy, BLOCKS);
