@@ -27,9 +27,17 @@ export function showProfile(spans: readonly Span[]): void {
     table('Stages', ['stage', 'dispatches', 'busy ms', 'span ms', 'idle', 'encode ms'], stages),
     flameChart(spans),
     table('Kernels', ['stage / kernel', 'calls', 'ms', 'share', 'GFLOP/s', 'GB/s'], kernels),
+    note(),
     traceLink(spans),
   );
   panel.hidden = false;
+}
+
+function note(): HTMLParagraphElement {
+  const made = document.createElement('p');
+  made.textContent =
+    'Browsers round the device’s clock to about a tenth of a millisecond: trust sums, not single short bars. While a profile is taken, each kernel runs in a pass of its own.';
+  return made;
 }
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
