@@ -7,6 +7,7 @@ import {
 } from '../../src/engine/weights/head-padding.ts';
 import { parseGemmaConfig } from '../../src/engine/models/gemma/config.ts';
 import type { RowSource } from '../../src/engine/weights/mapped.ts';
+import { readTableRows } from '../../src/engine/weights/table-rows.ts';
 import { mapWeights, withoutPrefix } from '../../src/engine/weights/mapped.ts';
 
 /** A matrix of 4 rows and 2 columns that counts from 0. */
@@ -35,6 +36,31 @@ describe('a view of weights', () => {
     );
     expect(view.info('part').shape).toEqual([2, 2]);
     expect(await view.read('part')).toEqual(Float32Array.of(-2, -3, -4, -5));
+  });
+});
+
+describe('rows of a table', () => {
+  const table = (reads: number[]): RowSource => ({
+    ...source,
+    readRows: async (name, first, end) => {
+      reads.push(first);
+      return source.readRows(name, first, end);
+    },
+  });
+  const size = { vocabulary: 4, width: 2 };
+
+  it('come in the order of the ids, and each is read once', async () => {
+    const reads: number[] = [];
+    const rows = await readTableRows(table(reads), 'model.table.weight', size, [3, 0, 3]);
+    expect(rows).toEqual(Float32Array.of(6, 7, 0, 1, 6, 7));
+    expect(reads.toSorted()).toEqual([0, 3]);
+  });
+
+  it.each([4, -1, 0.5])('are refused for id %d before any is read', async (id) => {
+    const reads: number[] = [];
+    const rows = readTableRows(table(reads), 'model.table.weight', size, [0, id]);
+    await expect(rows).rejects.toMatchObject({ code: 'text/token' });
+    expect(reads).toEqual([]);
   });
 });
 

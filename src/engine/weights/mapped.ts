@@ -54,8 +54,9 @@ export function mapWeights(
     },
     ...(pieces && {
       pieces: async function* (name: string, chunkBytes?: number) {
-        if (mapping(name)) yield await read(name);
-        else yield* pieces.call(source, name, chunkBytes);
+        const mapped = mapping(name) ?? { from: name };
+        if (mapped.values || mapped.rows) yield await read(name);
+        else yield* pieces.call(source, mapped.from, chunkBytes);
       },
     }),
   };

@@ -1,8 +1,8 @@
 /** Gemma's weights as its layers ask for them: norms about one, heads as wide as attention takes, rows of the table. */
-import { EngineError } from '../../gpu/errors.ts';
 import { headLayout, padColumns, padHeadNorm, padRows } from '../../weights/head-padding.ts';
 import type { Mapping, RowSource } from '../../weights/mapped.ts';
 import { mapWeights, withoutPrefix } from '../../weights/mapped.ts';
+import { readTableRows } from '../../weights/table-rows.ts';
 import type { GemmaConfig } from './config.ts';
 
 const TABLE = 'embed_tokens.weight';
@@ -52,23 +52,9 @@ export function gemmaWeights(
  */
 export async function readGemmaRows(
   weights: RowSource,
-  { width, vocabulary, embeddingScale }: GemmaConfig,
+  config: GemmaConfig,
   ids: ArrayLike<number>,
 ): Promise<Float32Array> {
-  const rows = new Float32Array(ids.length * width);
-  for (let i = 0; i < ids.length; i++) {
-    const id = ids[i] ?? -1;
-    if (!(Number.isInteger(id) && id >= 0 && id < vocabulary)) {
-      throw new EngineError(
-        'text/token',
-        `token ${i} — got id ${id}, needs 0 to ${vocabulary - 1}`,
-      );
-    }
-    const row = await weights.readRows(TABLE, id, id + 1);
-    rows.set(
-      row.map((value) => value * embeddingScale),
-      i * width,
-    );
-  }
-  return rows;
+  const rows = await readTableRows(weights, TABLE, config, ids);
+  return rows.map((value) => value * config.embeddingScale);
 }

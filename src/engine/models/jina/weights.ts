@@ -1,8 +1,8 @@
 /** The text tower's weights as its layers ask for them: the adapter merged, queries, keys and values apart. */
-import { EngineError } from '../../gpu/errors.ts';
 import { headLayout, padColumns, padRows } from '../../weights/head-padding.ts';
 import type { Mapping, RowSource } from '../../weights/mapped.ts';
 import { mapWeights, withoutPrefix } from '../../weights/mapped.ts';
+import { readTableRows } from '../../weights/table-rows.ts';
 import type { JinaConfig } from './config.ts';
 
 const WORDS = 'embeddings.word_embeddings.weight';
@@ -85,24 +85,12 @@ export function jinaWeights(
  */
 export async function readJinaRows(
   weights: RowSource,
-  { width, vocabulary }: JinaConfig,
+  config: JinaConfig,
   ids: ArrayLike<number>,
 ): Promise<Float32Array> {
-  const rows = new Float32Array(ids.length * width);
-  const kind = await weights.readRows(KINDS, 0, 1);
-  for (let i = 0; i < ids.length; i++) {
-    const id = ids[i] ?? -1;
-    if (!(Number.isInteger(id) && id >= 0 && id < vocabulary)) {
-      throw new EngineError(
-        'text/token',
-        `token ${i} — got id ${id}, needs 0 to ${vocabulary - 1}`,
-      );
-    }
-    const word = await weights.readRows(WORDS, id, id + 1);
-    rows.set(
-      word.map((value, c) => value + (kind[c] ?? NaN)),
-      i * width,
-    );
-  }
-  return rows;
+  const [words, kind] = await Promise.all([
+    readTableRows(weights, WORDS, config, ids),
+    weights.readRows(KINDS, 0, 1),
+  ]);
+  return words.map((value, i) => value + (kind[i % config.width] ?? NaN));
 }
