@@ -10,7 +10,7 @@ import { benchKernels } from './bench/kernels.mjs';
 import { benchLadder } from './bench/ladder.mjs';
 import { benchModel } from './bench/model.mjs';
 import { benchOperators } from './bench/operators.mjs';
-import { writePage } from './bench/page.mjs';
+import { measuring, writePage } from './bench/page.mjs';
 import { Session } from './bench/session.mjs';
 import { builtApp, builtBench } from './lib/build.mjs';
 import { CommandError, EXIT } from './lib/command-error.mjs';
@@ -79,7 +79,7 @@ async function bench() {
   const ladder = values.ladder;
   const wants = (/** @type {string} */ section) =>
     ladder === undefined && (rows === undefined || rows === section);
-  const about = { date: new Date().toISOString(), arguments: process.argv.slice(2) };
+  const about = { date: new Date().toISOString(), arguments: measuring(process.argv.slice(2)) };
   const save = (/** @type {object} */ figures) => {
     if (values.json === undefined) return;
     writeFileSync(here(values.json), `${JSON.stringify({ ...about, ...figures }, undefined, 2)}\n`);

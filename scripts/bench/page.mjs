@@ -22,7 +22,7 @@ import { deviceName, markdownTable, number } from './table.mjs';
 const NOTES = 'performance-notes.md';
 
 /**
- * Writes the page from reports; what is said by hand about rows is taken from performance-notes.md beside it.
+ * Writes the page from reports; what is said by hand, in performance-notes.md beside it, comes first.
  * @param {string} docs the folder
  * @param {readonly string[]} files
  */
@@ -40,8 +40,8 @@ export function writePage(docs, files) {
   const page = [
     '# Performance',
     'Measured in a browser by `npm run bench`; this page and its plots are made by `npm run bench -- --page FILE...` from the figures that `--json` keeps.',
-    ...parts,
     readNotes(join(docs, NOTES)),
+    ...parts,
   ];
   writeFileSync(
     join(docs, 'performance.md'),
@@ -73,11 +73,17 @@ function readNotes(file) {
  * @param {{ device: import('../../bench/page.ts').BenchDevice, browser: string }} run
  */
 const origin = ({ date, arguments: words }, { device, browser }) =>
-  `${date.slice(0, 10)}, ${browser}, ${deviceName(device)}: \`npm run bench -- ${words.filter((word, i) => !hidden(word, words[i - 1])).join(' ')}\``;
+  `${date.slice(0, 10)}, ${browser}, ${deviceName(device)}: \`npm run bench -- ${measuring(words).join(' ')}\``;
 
 /** Options that say where things lie, not what is measured. */
-const hidden = (/** @type {string} */ word, /** @type {string | undefined} */ before) =>
-  [word, before].some((w) => ['--bench', '--json', '--browser', '--dist'].includes(w ?? ''));
+const PLACES = ['--bench', '--json', '--browser', '--dist'];
+
+/**
+ * Returns the arguments of a command without those that say where things lie.
+ * @param {readonly string[]} words
+ */
+export const measuring = (words) =>
+  words.filter((word, i) => !PLACES.includes(word) && !PLACES.includes(words[i - 1] ?? ''));
 
 /**
  * @param {Report} report
