@@ -8,7 +8,7 @@ const [{ name } = { name: 'lavapipe' as const }] = adapters;
 describe(`the ladder of newbie on ${name}`, () => {
   it('ends with about the latent that it began with, in fewer dispatches and bytes', async () => {
     const { gpu } = await openGpu(name);
-    const plain = await newbie.run(gpu, newbie.base, 'tiny');
+    const plain = await newbie.run(gpu, newbie.base(3), 'tiny');
     const levers = {
       precision: 'f16',
       attention: 'fused',
@@ -17,7 +17,7 @@ describe(`the ladder of newbie on ${name}`, () => {
       context: 'kept',
       weights: 'i8',
     } as const;
-    const best = await newbie.run(gpu, { ...newbie.base, ...levers }, 'tiny');
+    const best = await newbie.run(gpu, { ...newbie.base(3), ...levers }, 'tiny');
     expect(plain.values.every(Number.isFinite)).toBe(true);
     const error = relativeError(best.values, plain.values);
     expect(error).toBeGreaterThan(0);
@@ -29,8 +29,8 @@ describe(`the ladder of newbie on ${name}`, () => {
 
   it('changes nothing when recordings are replayed and what is the same in every step is kept', async () => {
     const { gpu } = await openGpu(name);
-    const plain = await newbie.run(gpu, newbie.base, 'tiny');
-    const kept = await newbie.run(gpu, { ...newbie.base, replay: true, context: 'kept' }, 'tiny');
+    const plain = await newbie.run(gpu, newbie.base(3), 'tiny');
+    const kept = await newbie.run(gpu, { ...newbie.base(3), replay: true, context: 'kept' }, 'tiny');
     expect(relativeError(kept.values, plain.values)).toBeLessThan(1e-5);
   });
 });
