@@ -5,6 +5,7 @@ import { conv2dOperator, conv3dOperator } from './conv.ts';
 import { matmulOperator, quantisedMatmul } from './matmul.ts';
 import { groupNormOperator, layerNormOperator, rmsNormOperator, sumOperator } from './norm.ts';
 import type { Operator } from './operator.ts';
+import { unetOperator } from './unet-block.ts';
 
 export const operators: readonly Operator[] = [
   matmulOperator(4096, 4096, 4096),
@@ -35,6 +36,7 @@ export const operators: readonly Operator[] = [
   sumOperator(16384, 3072),
   wanOperator('Wan block 1.3B', WAN_1_3B, [21, 60, 104]),
   wanOperator('Wan block 5B', WAN_5B, [31, 30, 52]),
+  unetOperator({ x: [16, 64, 64, 320], groups: 32, headWidth: 64, embedding: 1280, tokens: 77 }),
   vaeOperator('VAE 2.1 decode', WAN_21_VAE, [60, 104], 8),
   vaeOperator('VAE 2.2 decode', WAN_22_VAE, [30, 52], 16),
 ];
@@ -55,5 +57,6 @@ export const smallOperators: readonly Operator[] = [
   groupNormOperator([2, 4, 4, 32], 8),
   sumOperator(64, 96),
   wanOperator('Wan block', { ...WAN_1_3B, num_attention_heads: 1, ffn_dim: 256 }, [2, 4, 6]),
+  unetOperator({ x: [3, 4, 4, 16], groups: 4, headWidth: 8, embedding: 32, tokens: 5 }),
   vaeOperator('VAE decode', { ...WAN_21_VAE, base_dim: 8 }, [4, 4], 8),
 ];
