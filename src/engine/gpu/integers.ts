@@ -30,6 +30,10 @@ export const groupOf = (dtype: IntegerType): number =>
 export const scalesPerRow = (dtype: IntegerType, length: number): number =>
   dtype === 'i8' ? 1 : Math.ceil(length / groupOf(dtype));
 
+/** Bits that a value takes in a long row, its share of the scale counted in. */
+export const bitsOf = (dtype: IntegerType): number =>
+  (dtype === 'i8' ? 8 : 4) + 16 / groupOf(dtype);
+
 /** Returns integers, padded to whole 16 bytes, as they lie in memory. */
 export function packIntegers(
   padded: ArrayLike<number>,

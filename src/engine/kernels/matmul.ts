@@ -33,7 +33,10 @@ export const matmul = defineKernel({
   tune: { RM: [4, 1, 2, 8] },
   choose: ({ M = 1 }) => ({ RM: M <= 16 ? 1 : M <= 32 ? 2 : 4 }),
   grid: ({ M = 1, N = 1 }, { RM }) => [Math.ceil(N / 64), Math.ceil(M / (16 * Number(RM))), 1],
-  cost: ({ M = 1, N = 1, K = 1 }) => ({ flops: 2 * M * N * K, bytes: 2 * (M * K + N * K + M * N) }),
+  cost: ({ M = 1, N = 1, K = 1, weightBits = 16 }) => ({
+    flops: 2 * M * N * K,
+    bytes: 2 * (M * K + M * N) + (N * K * weightBits) / 8,
+  }),
   shapes: ({ M = 1, N = 1, K = 1, gateGroups = 1, gateParts = 1, planes = 1, scales = 1 }) => ({
     x: [M, K],
     w: [N, K],

@@ -1,6 +1,6 @@
 /** Weight matrices stored as small integers, in the kernels that multiply by them: shapes, reference and cases. */
 import type { IntegerType } from '../gpu/integers.ts';
-import { isIntegerType, rangeOf, scalesPerRow } from '../gpu/integers.ts';
+import { bitsOf, isIntegerType, rangeOf, scalesPerRow } from '../gpu/integers.ts';
 import type { Shape } from '../gpu/tensor.ts';
 import { seeded } from './case.ts';
 import type { Arrays, Case, Dims, Values } from './kernel.ts';
@@ -27,7 +27,7 @@ export function quantisedCase(test: Case, type: IntegerType): Case {
   const range = rangeOf(type);
   return {
     ...test,
-    dims: { ...test.dims, scales: scalesPerRow(type, K) },
+    dims: { ...test.dims, scales: scalesPerRow(type, K), weightBits: bitsOf(type) },
     values: { ...test.values, W_TYPE: type },
     stored: { ...test.stored, w: type },
     absent: (test.absent ?? []).filter((name) => name !== 'scale'),

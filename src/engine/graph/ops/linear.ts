@@ -4,6 +4,7 @@ import { matmulDirect } from '../../kernels/matmul-direct.ts';
 import { matvec } from '../../kernels/matvec.ts';
 import { matmulMatrix } from '../../kernels/matmul-matrix.ts';
 import { matmulTiled } from '../../kernels/matmul-tiled.ts';
+import { bitsOf, isIntegerType } from '../../gpu/integers.ts';
 import type { Dtype } from '../../gpu/tensor.ts';
 import { rowsOf } from '../../gpu/tensor.ts';
 import type { Activation } from '../../kernels/activation.ts';
@@ -46,6 +47,7 @@ export const linearOp: Op<LinearInputs, LinearAttrs> = {
       gatePart: attrs.gatePart,
       rowsPerGroup: attrs.rowsPerGroup,
       planes: attrs.planes,
+      ...(isIntegerType(weight.dtype) && { weightBits: bitsOf(weight.dtype) }),
     };
     const tensors = {
       x,
