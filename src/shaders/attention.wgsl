@@ -86,8 +86,8 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
     for (var i = 0u; i < RM; i++) {
       let row = ty + TY * i;
 #if HAS_BIAS
-      let from = head * ((p.Lq + p.Lk + 2u) / 4u * 4u) + p.Lq - 1u - min(row0 + row, p.Lq - 1u);
-      let at = from + min(keys, vec4u(p.Lk - 1u));
+      let entry = head * ((p.Lq + p.Lk + 2u) / 4u * 4u) + p.Lq - 1u - min(row0 + row, p.Lq - 1u);
+      let at = entry + min(keys, vec4u(p.Lk - 1u));
       s[i] += vec4f(atBias(at.x), atBias(at.y), atBias(at.z), atBias(at.w));
 #endif
       s[i] = select(s[i], s[i] + p.lastKeyBias, keys == vec4u(p.Lk - 1u));
