@@ -8,7 +8,8 @@ import { Scope } from '../../nn/module.ts';
 import { checkShapes } from '../../weights/upload.ts';
 import type { WeightStore } from '../../weights/weight-store.ts';
 import { clipVision, parseClipConfig } from './clip-vision.ts';
-import type { ComponentName, ComponentSource } from './components.ts';
+import type { ComponentName, ComponentSource, Config } from './components.ts';
+import type { Checkpoint } from './config.ts';
 import { parseWanConfig } from './config.ts';
 import { wanContext } from './context.ts';
 import { wanTransformer } from './dit.ts';
@@ -45,14 +46,28 @@ async function checkPart(
   part: ComponentName,
   caps: Capabilities,
 ): Promise<void> {
-  const config = await source.config(part);
+  const store = await openPart(source, part);
+  const graph = partGraph(part, await source.config(part), caps, store);
+  store.checkAllPresent(checkpointWeights(graph).keys());
+  checkShapes(graph, store);
+}
+
+/**
+ * Returns a graph with the weights of a part and nothing else: their names and shapes as `checkpointWeights` lists them,
+ * but for the tables that are read row by row. Throws `weights/config`.
+ */
+export function partGraph(
+  part: ComponentName,
+  config: Config,
+  caps: Capabilities,
+  checkpoint?: Checkpoint,
+): Graph {
   const graph = new Graph({ precision: 'f32' });
   const root = new Scope(graph);
-  const store = await openPart(source, part);
   switch (part) {
     case 'transformer':
     case 'transformer_2': {
-      const wan = parseWanConfig(config, store);
+      const wan = parseWanConfig(config, checkpoint);
       wanContext(wan)(root);
       wanTransformer(wan)(root);
       break;
@@ -70,8 +85,7 @@ async function checkPart(
       vaeDecoder(vae, stream, () => undefined)(root);
     }
   }
-  store.checkAllPresent(checkpointWeights(graph).keys());
-  checkShapes(graph, store);
+  return graph;
 }
 
 async function openPart(source: ComponentSource, part: ComponentName): Promise<WeightStore> {
