@@ -55,6 +55,26 @@ describe('solvers from noise to data', () => {
     },
   );
 
+  it.each([
+    ['euler', odeTransport('euler', 5, { factor: 6 })],
+    ['midpoint', odeTransport('midpoint', 5, { factor: 6 })],
+    ['DPM-Solver++', dpmTransport(2, 4, 6)],
+    [
+      'FlowMatchEuler',
+      scheduleTransport(flowMatchSchedule({ steps: 4, grid: 'own', shift: { factor: 3 } })),
+    ],
+  ] as const)(
+    '%s estimates the data of a straight flow at every call',
+    (_, { steps, estimates }) => {
+      const [noise, data] = [-1, 3];
+      expect(estimates).toBe(true);
+      runOnCpu(steps, [noise + (steps[0]?.timestep ?? 0) * (data - noise)], (x, { m }) => {
+        expect(m.x * (x[0] ?? NaN) + m.v * (data - noise)).toBeCloseTo(data, 5);
+        return [data - noise];
+      });
+    },
+  );
+
   it('refuse counts that no grid has', () => {
     expect(() => odeTransport('euler', 1, undefined)).toThrow(/sampling\/steps/);
     expect(() => dpmTransport(2, 0.5, 1)).toThrow(/sampling\/steps/);

@@ -43,6 +43,11 @@ export class SamplerState {
     writeTensor(device, this.#coefficients, rows);
   }
 
+  /** What the last step took the clean sample to be, for solvers that make such an estimate. */
+  get estimate(): DeviceTensor {
+    return this.#memory.m1;
+  }
+
   /** Puts `noise` in place and the counter back to the first step. Throws `sampling/noise` for a wrong count or values that are not finite. */
   start(noise: Float32Array): void {
     const need = this.x.shape.reduce((a, b) => a * b, 1);

@@ -22,6 +22,8 @@ export type Transport = {
   readonly steps: readonly SamplerStep[];
   /** Calls of the network for each step. */
   readonly callsPerStep: number;
+  /** Whether each call leaves an estimate of the data in the memory's first place; the 3/8 rule keeps slopes there. */
+  readonly estimates: boolean;
 };
 
 /** The shift that the released sampler makes of its option `do_shift`: it takes channels for tokens. */
@@ -49,20 +51,23 @@ export function odeTransport(method: OdeMethod, points: number, shift: TimeShift
   const grid = linspace(0, 1, points).map((u) => Math.fround(bend(u, shift)));
   const calls = { euler, midpoint, rk4 }[method];
   const steps = grid.slice(1).flatMap((end, i) => calls(grid[i] ?? 0, end - (grid[i] ?? 0)));
-  return { grid, steps, callsPerStep: steps.length / (points - 1) };
+  return {
+    ...{ grid, steps, callsPerStep: steps.length / (points - 1) },
+    estimates: method !== 'rk4',
+  };
 }
 
 /** Returns Euler's method on the noise levels of a schedule, 1 − t: FlowMatchEuler, seen from noise to data. */
 export function scheduleTransport({ sigmas }: Schedule): Transport {
   const level = (i: number): number => sigmas[i] ?? 0;
   const steps = sigmas.slice(1).flatMap((end, i) => euler(1 - level(i), level(i) - end));
-  return { grid: sigmas.map((sigma) => 1 - sigma), steps, callsPerStep: 1 };
+  return { grid: sigmas.map((sigma) => 1 - sigma), steps, callsPerStep: 1, estimates: true };
 }
 
 const call = (t: number, next: Terms, more: Partial<SamplerStep> = {}): SamplerStep => ({
   sigma: 1 - t,
   timestep: t,
-  m: V,
+  m: sum(X, times(1 - t, V)),
   xbar: START,
   next,
   ...more,
@@ -76,14 +81,20 @@ const midpoint = (t: number, dt: number): SamplerStep[] => [
 ];
 
 /** The 3/8 rule. The first slope leaves the memory before the last call, so its share is added to the start early. */
-const rk4 = (t: number, dt: number): SamplerStep[] => [
-  call(t, sum(X, times(dt / 3, V)), { xbar: X }),
-  call(t + dt / 3, sum(START, times(dt, V), times(-dt / 3, M1))),
-  call(t + (2 * dt) / 3, sum(START, times(dt, V), times(-dt, M1), times(dt, M2)), {
-    xbar: sum(START, times(dt / 8, M2)),
-  }),
-  call(t + dt, sum(START, times(dt / 8, V), times((3 * dt) / 8, M1), times((3 * dt) / 8, M2))),
-];
+const rk4 = (t: number, dt: number): SamplerStep[] => {
+  const slope = (at: number, next: Terms, xbar: Terms = START): SamplerStep =>
+    call(at, next, { m: V, xbar });
+  return [
+    slope(t, sum(X, times(dt / 3, V)), X),
+    slope(t + dt / 3, sum(START, times(dt, V), times(-dt / 3, M1))),
+    slope(
+      t + (2 * dt) / 3,
+      sum(START, times(dt, V), times(-dt, M1), times(dt, M2)),
+      sum(START, times(dt / 8, M2)),
+    ),
+    slope(t + dt, sum(START, times(dt / 8, V), times((3 * dt) / 8, M1), times((3 * dt) / 8, M2))),
+  ];
+};
 
 /**
  * Returns DPM-Solver++ of `order` 1 to 3 in `count` calls: lower orders at the start and at the end.
@@ -100,7 +111,7 @@ export function dpmTransport(order: 1 | 2 | 3, count: number, shift: number): Tr
     const reach = Math.min(order, i + 1, count - i);
     return call(1 - level(i), predict(level, i, m, reach), { m, xbar: X });
   });
-  return { grid: levels, steps, callsPerStep: 1 };
+  return { grid: levels, steps, callsPerStep: 1, estimates: true };
 }
 
 function predict(level: (i: number) => number, i: number, m: Terms, order: number): Terms {

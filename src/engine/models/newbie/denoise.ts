@@ -48,6 +48,8 @@ export type DenoisePlan = {
 export type DenoiseOptions = LoopOptions & {
   /** Called with the latent after each step, which is then read back: for tests and previews. */
   readonly onLatent?: (latent: Float32Array) => void;
+  /** Called likewise with what the step took the clean latent to be; not by solvers that make no estimate. */
+  readonly onEstimate?: (latent: Float32Array) => void;
 };
 
 /** Resolves to the clean latent [h, w, C]. Rejects with `AbortError` once the signal of `options` fires. */
@@ -55,7 +57,7 @@ export async function denoise(
   engine: Engine,
   source: WeightSource,
   plan: DenoisePlan,
-  { onLatent, onStep, ...options }: DenoiseOptions = {},
+  { onLatent, onEstimate, onStep, ...options }: DenoiseOptions = {},
 ): Promise<Float32Array> {
   const { device } = engine.gpu;
   const { steps, callsPerStep } = plan.transport;
@@ -87,7 +89,10 @@ export async function denoise(
     await runSteps(engine.executor, steps.length, (step) => recordingOf(isGuided(step)), {
       ...options,
       onStep: async (done) => {
-        if (done % callsPerStep === 0) onLatent?.(await readTensor(device, state.x));
+        if (done % callsPerStep === 0) {
+          onLatent?.(await readTensor(device, state.x));
+          if (plan.transport.estimates) onEstimate?.(await readTensor(device, state.estimate));
+        }
         await onStep?.(done);
       },
     });

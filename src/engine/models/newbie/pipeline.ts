@@ -25,6 +25,7 @@ import { encodeText } from './encode.ts';
 import { computeModulation } from './modulation.ts';
 import { nextDitCaption } from './nextdit.ts';
 import { blocksOnly } from './policy.ts';
+import { PREVIEW_CHANNELS, previewOf } from './preview.ts';
 import type { LatentGrid, NewbieRequest, NewbieSource, TextIds } from './request.ts';
 import { checkNewbieRequest } from './request.ts';
 import { nextDitNames, nextDitWeights } from './weights.ts';
@@ -52,6 +53,8 @@ export type NewbieOptions = {
   readonly onProgress?: (progress: NewbieProgress) => void;
   /** Called with intermediates, which are read back for it: for tests and previews. */
   readonly onTrace?: (trace: NewbieTrace) => void;
+  /** Called after each step with a small picture of what it is becoming; for latents of FLUX, not with rk4. */
+  readonly onPreview?: (picture: Raster) => void;
   /** Texts that were encoded before, with the same encoders. */
   readonly texts?: TextCache;
 };
@@ -70,7 +73,7 @@ export async function paint(
   options: NewbieOptions = {},
 ): Promise<Raster> {
   const engine = { ...anyEngine, quantise: blocksOnly(anyEngine.quantise) };
-  const { signal, onTrace } = options;
+  const { signal, onTrace, onPreview } = options;
   const abort = signal && { signal };
   const report = (stage: NewbieStage) => ({
     ...abort,
@@ -110,6 +113,10 @@ export async function paint(
       ...abort,
       onProgress: (progress) => options.onProgress?.({ ...progress, stage: 'denoise' }),
       ...(onTrace && { onLatent: (latent: Float32Array) => onTrace({ stage: 'latent', latent }) }),
+      ...(onPreview &&
+        grid.C === PREVIEW_CHANNELS && {
+          onEstimate: (latent: Float32Array) => onPreview(previewOf(latent, grid)),
+        }),
     },
   );
   return decode(engine, source, vae, { latent, grid }, report('decode'));
