@@ -208,6 +208,7 @@ describe('a model of the catalog', () => {
       vae: firstFrameWan.vae,
       text: firstFrameWan.text_encoder,
     },
+    pictures: [],
     models: [
       {
         ...{ id: 'tiny', title: 'Tiny', family: 'wan', starts: ['picture'], note: 'random' },
