@@ -74,8 +74,9 @@ export const taesd: Checker = {
   matches: (config) => variantsOf(config).some((variant) => 'groupnorm' in variant),
   async run(context) {
     const outputs: Output[] = [];
-    for (const { name } of variantsOf(context.config)) {
-      const store = await context.open(String(name), rename);
+    for (const variant of variantsOf(context.config)) {
+      const name = String(variant['name']);
+      const store = await context.open(name, rename);
       const image = await context.io.read(`in.${name}.image`);
       const latent = await context.io.read(`in.${name}.latent`);
       const encoded = await runHalf(context, store, 'encoder', image);
