@@ -1,4 +1,13 @@
 /** The engine's public API. */
+export {
+  cutPicture,
+  dynamiCrafterClip,
+  i2vgenClip,
+  openDynamiCrafter,
+  openI2vgen,
+  parseClipModels,
+} from './clip.ts';
+export type { ClipRun } from './clip.ts';
 export { openDevice } from './gpu/device.ts';
 export type { Capabilities, Gpu } from './gpu/device.ts';
 export { EngineError } from './gpu/errors.ts';

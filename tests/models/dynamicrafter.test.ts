@@ -1,13 +1,10 @@
 /** DynamiCrafter from a PyTorch checkpoint to frames, on a model of a few thousand weights. */
 import { expect, it } from 'vitest';
-import { Executor } from '../../src/engine/graph/replay.ts';
-import { PipelineCache } from '../../src/engine/kernels/pipelines.ts';
-import { generateDynamiCrafter } from '../../src/engine/models/dynamicrafter/pipeline.ts';
+import { dynamiCrafterClip, openDynamiCrafter } from '../../src/engine/clip.ts';
+import type { ClipRun } from '../../src/engine/clip.ts';
 import type { DynamiCrafterRequest } from '../../src/engine/models/dynamicrafter/request.ts';
-import type { ClipOptions } from '../../src/engine/models/unet3d/pipeline-types.ts';
-import type { Engine } from '../../src/engine/nn/run-once.ts';
+import type { DynamiCrafterSource } from '../../src/engine/models/dynamicrafter/see.ts';
 import { bytesSource } from '../../src/engine/weights/byte-source.ts';
-import { WeightStore } from '../../src/engine/weights/weight-store.ts';
 import { testGpus } from '../helpers/devices.ts';
 import { TINY, tinyCheckpoint } from '../helpers/dynamicrafter-model.ts';
 
@@ -33,20 +30,18 @@ const REQUEST: DynamiCrafterRequest = {
 };
 
 const bytes = tinyCheckpoint();
-const source = {
-  params: TINY,
-  weights: (rename?: Parameters<typeof WeightStore.open>[1]) =>
-    WeightStore.open([bytesSource(bytes)], rename),
+const folder = {
+  paths: ['model.ckpt', 'readme.md'],
+  open: (path: string) => Promise.resolve(path === 'model.ckpt' ? bytesSource(bytes) : undefined),
 };
 
 async function frames(
-  engine: Engine,
+  source: DynamiCrafterSource,
   request: DynamiCrafterRequest,
-  options: ClipOptions = {},
+  run: ClipRun,
 ): Promise<number[][]> {
   const all: number[][] = [];
-  for await (const { data } of generateDynamiCrafter(engine, source, request, options))
-    all.push([...data]);
+  for await (const { data } of dynamiCrafterClip(source, request, run)) all.push([...data]);
   return all;
 }
 
@@ -56,30 +51,29 @@ const [first] = testGpus();
 it(`makes clips on ${first?.name}`, async () => {
   const gpu = await first?.gpu();
   if (!gpu) throw new Error('no adapter');
-  const engine: Engine = {
-    gpu,
-    pipelines: new PipelineCache(gpu.device),
-    executor: new Executor(gpu),
-    precision: 'f32',
-  };
+  const { source, tokens } = await openDynamiCrafter(folder, { params: TINY });
+  expect(tokens, 'no tokenizer in the folder').toBeUndefined();
   const stages = new Set<string>();
-  const video = await frames(engine, REQUEST, { onProgress: ({ stage }) => stages.add(stage) });
+  const run = { gpu, precision: 'f32' } as const;
+  const of = (request: Partial<DynamiCrafterRequest>): Promise<number[][]> =>
+    frames(source, { ...REQUEST, ...request }, run);
+  const video = await frames(source, REQUEST, {
+    ...run,
+    onProgress: ({ stage }) => stages.add(stage),
+  });
   expect(video).toHaveLength(3);
   expect(video.flat()).toHaveLength(3 * 3 * SIDE * SIDE);
   expect(video.flat().every((value) => value >= 0 && value <= 1)).toBe(true);
   expect([...stages]).toEqual(['picture', 'denoise', 'decode']);
-  expect(await frames(engine, REQUEST), 'the same seed').toEqual(video);
-  expect(await frames(engine, { ...REQUEST, seed: 6 }), 'another seed').not.toEqual(video);
-
-  const loop = await frames(engine, { ...REQUEST, mode: 'loop' });
-  expect(loop).toHaveLength(2);
-  const joined = { ...REQUEST, mode: 'interpolation', lastImage: picture(2) } as const;
-  expect(await frames(engine, joined)).toHaveLength(3);
-  const pulled = await frames(engine, { ...REQUEST, imageGuidance: 2 });
-  expect(pulled).not.toEqual(video);
+  expect(await of({}), 'the same seed').toEqual(video);
+  expect(await of({ seed: 6 }), 'another seed').not.toEqual(video);
+  expect(await of({ mode: 'loop' })).toHaveLength(2);
+  expect(await of({ mode: 'interpolation', lastImage: picture(2) })).toHaveLength(3);
+  expect(await of({ imageGuidance: 2 })).not.toEqual(video);
 
   const stop = new AbortController();
-  const stopped = frames(engine, REQUEST, {
+  const stopped = frames(source, REQUEST, {
+    ...run,
     signal: stop.signal,
     onProgress: ({ stage }) => {
       if (stage === 'denoise') stop.abort();
@@ -87,3 +81,8 @@ it(`makes clips on ${first?.name}`, async () => {
   });
   await expect(stopped).rejects.toMatchObject({ name: 'AbortError' });
 }, 240_000);
+
+it('needs a checkpoint', async () => {
+  const empty = { paths: ['readme.md'], open: folder.open };
+  await expect(openDynamiCrafter(empty, '512')).rejects.toMatchObject({ code: 'weights/folder' });
+});
