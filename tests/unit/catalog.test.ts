@@ -3,12 +3,15 @@ import { describe, expect, it } from 'vitest';
 import { sizeOf } from '../../src/engine/gpu/tensor.ts';
 import { checkpointWeights, Graph } from '../../src/engine/graph/graph.ts';
 import { catalogModel, parseCatalog } from '../../src/engine/models/catalog.ts';
+import { forecastWan } from '../../src/engine/models/wan/forecast.ts';
+import { partsOf } from '../../src/engine/models/wan/released.ts';
 import { parseWanConfig } from '../../src/engine/models/wan/config.ts';
 import { wanContext } from '../../src/engine/models/wan/context.ts';
 import { wanTransformer } from '../../src/engine/models/wan/dit.ts';
 import { parseUmt5Config, umt5Encoder } from '../../src/engine/models/wan/umt5.ts';
 import { readVaeConfig } from '../../src/engine/models/wan/vae-config.ts';
 import { Scope } from '../../src/engine/nn/module.ts';
+import { PAPER_CAPS } from '../helpers/wan-model.ts';
 
 const json = JSON.parse(
   readFileSync(new URL('../../weights/catalog.json', import.meta.url), 'utf8'),
@@ -71,6 +74,32 @@ describe('the catalog', () => {
   });
 });
 
+describe('memory in the catalog', () => {
+  it.each([
+    ['wan2.1-t2v-1.3b', 'int4', 'i4'],
+    ['wan2.2-ti2v-5b', 'f16', undefined],
+    ['wan2.2-i2v-a14b-4-steps', 'int8', 'i8'],
+  ] as const)(
+    'of %s in %s is what a forecast says, within a seventh',
+    async (id, name, weights) => {
+      const model = catalogModel(catalog, id);
+      const { width, height, frames, peakBytes } = model.memory;
+      const { peakBytes: foretold } = await forecastWan(
+        partsOf(catalog, model),
+        {
+          ...{ width, height, frames, weights, steps: 4 },
+          guided: model.recommended.guidance > 1,
+          image: model.starts.includes('picture'),
+        },
+        'f16',
+        { ...PAPER_CAPS, software: false, f16: true },
+      );
+      expect(peakBytes[name] / foretold).toBeGreaterThan(1 - 1 / 7);
+      expect(peakBytes[name] / foretold).toBeLessThan(1 + 1 / 7);
+    },
+  );
+});
+
 type Change = (model: Record<string, unknown>, whole: Record<string, unknown>) => void;
 
 const part = (model: Record<string, unknown>): Record<string, unknown> =>
@@ -103,6 +132,11 @@ const bad: readonly (readonly [string, Change])[] = [
   ['unknown settings', (model) => (part(model)['config'] = 'none')],
   ['an unknown storage', (model) => (part(model)['stored'] = 'f7')],
   ['bytes that are no number', (model) => (part(model)['aboutBytes'] = '20 GB')],
+  ['no memory', (model) => delete model['memory']],
+  [
+    'memory that is no number',
+    (model) => (model['memory'] = { width: 8, height: 8, frames: 1, peakBytes: { f16: '1' } }),
+  ],
   ['a size of zero', (model) => ((model['recommended'] as Record<string, unknown>)['width'] = 0)],
   ['no guidance', (model) => delete (model['recommended'] as Record<string, unknown>)['guidance']],
   [

@@ -219,6 +219,10 @@ describe('a model of the catalog', () => {
           text_encoder: part({ folder: 'text_encoder', config: 'text', stored: 'f32' }),
           tokenizer: part({ folder: 'tokenizer', stored: 'json' }),
         },
+        memory: {
+          ...{ width: 96, height: 64, frames: 5 },
+          peakBytes: { f16: 1, int8: 1, int4: 1 },
+        },
         recommended: {
           ...{ width: 96, height: 64, frames: 5, fps: 12, steps: 4, guidance: 1, shift: 7 },
           solver: 'flow_euler',

@@ -34,6 +34,13 @@ export type CatalogModel = {
   readonly licence: { readonly name: string; readonly url: string };
   readonly note: string;
   readonly parts: Readonly<Record<string, CatalogPart>>;
+  /** The most graphics memory that a run of this size takes, by the storage of its weights; the browser's own comes on top. */
+  readonly memory: {
+    readonly width: number;
+    readonly height: number;
+    readonly frames: number;
+    readonly peakBytes: Readonly<Record<'f16' | 'int8' | 'int4', number>>;
+  };
   readonly recommended: {
     readonly width: number;
     readonly height: number;
@@ -156,6 +163,7 @@ function checkModel(model: Json, configs: Json): void {
     starts,
     'text, picture',
   );
+  checkMemory(`${at}memory`, objectAt(`${at}memory`, model['memory']));
   checkRecommended(`${at}recommended.`, objectAt(`${at}recommended`, model['recommended']));
 }
 
@@ -210,6 +218,16 @@ function checkParts(at: string, parts: Json, configs: Json, of: keyof typeof PAR
     );
     need(isJson || (typeof config === 'string' && config in configs), place, config, 'settings');
     need(aboutBytes === null || isCount(aboutBytes), `${place}.aboutBytes`, aboutBytes, 'bytes');
+  }
+}
+
+function checkMemory(at: string, memory: Json): void {
+  for (const key of ['width', 'height', 'frames']) {
+    need(isCount(memory[key]), `${at}.${key}`, memory[key], 'a whole number');
+  }
+  const bytes = objectAt(`${at}.peakBytes`, memory['peakBytes']);
+  for (const key of ['f16', 'int8', 'int4']) {
+    need(isCount(bytes[key]), `${at}.peakBytes.${key}`, bytes[key], 'bytes');
   }
 }
 
