@@ -104,7 +104,7 @@ describe('the catalog of clip models', () => {
   });
 
   it('states both licences of I2VGen-XL', () => {
-    const [model] = models.filter(({ family }) => family === 'i2vgenxl');
+    const model = models.find(({ family }) => family === 'i2vgenxl');
     expect(model?.licences).toHaveLength(2);
   });
 

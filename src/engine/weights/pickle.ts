@@ -80,7 +80,7 @@ function pop(m: Machine): PickleValue {
   const value = m.stack.pop();
   if (value === undefined || value === MARK)
     throw refusePickle('pickle', `got an empty stack before byte ${m.at}`);
-  return value as PickleValue;
+  return value;
 }
 
 function popToMark(m: Machine): PickleValue[] {

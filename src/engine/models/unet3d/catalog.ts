@@ -97,7 +97,7 @@ function checkModel(model: Json): void {
 }
 
 const isLicence = (value: unknown): boolean =>
-  isObject(value) && typeof value['name'] === 'string' && /^https:/.test(String(value['url']));
+  isObject(value) && typeof value['name'] === 'string' && String(value['url']).startsWith('https:');
 
 function checkPart(place: string, part: unknown): void {
   if (!isObject(part)) throw refuse(place, part, 'an object');
