@@ -30,7 +30,11 @@ describe(`the ladder of newbie on ${name}`, () => {
   it('changes nothing when recordings are replayed and what is the same in every step is kept', async () => {
     const { gpu } = await openGpu(name);
     const plain = await newbie.run(gpu, newbie.base(3), 'tiny');
-    const kept = await newbie.run(gpu, { ...newbie.base(3), replay: true, context: 'kept' }, 'tiny');
+    const kept = await newbie.run(
+      gpu,
+      { ...newbie.base(3), replay: true, context: 'kept' },
+      'tiny',
+    );
     expect(relativeError(kept.values, plain.values)).toBeLessThan(1e-5);
   });
 });
