@@ -11,7 +11,7 @@ import {
 } from '../helpers/source-tree.ts';
 
 const engine = sourceFiles('src/engine', '.ts');
-const source = sourceFiles('src', '.ts');
+const source = sourceFiles('src', '.ts', '.tsx');
 const shaders = sourceFiles('src/shaders', '.wgsl');
 const kernels = shaders.filter(({ path }) => !path.startsWith('src/shaders/lib/'));
 
@@ -79,7 +79,7 @@ describe('imports', () => {
   });
 
   it('lead from the app to the engine through its doors alone', () => {
-    const inner = sourceFiles('src', '.ts')
+    const inner = source
       .filter(({ path }) => path.startsWith('src/app/'))
       .flatMap((file) =>
         importsOf(file)
@@ -146,7 +146,7 @@ describe('a kernel', () => {
 describe('files', () => {
   const code = ['src', 'tests', 'scripts', 'wgsl-loader', 'bench', 'examples']
     .filter((folder) => existsSync(folder))
-    .flatMap((folder) => sourceFiles(folder, '.ts', '.mjs'));
+    .flatMap((folder) => sourceFiles(folder, '.ts', '.tsx', '.mjs'));
   const tooLong = (files: readonly SourceFile[], most: number): string[] =>
     files
       .map(({ path, text }) => ({ path, lines: text.split('\n').length - 1 }))
