@@ -18,6 +18,7 @@ import type {
   SpeakWishes,
   Video,
 } from './protocol.ts';
+import { trustedWorkerUrl } from './trust/worker-url.ts';
 
 /** A failure told by the worker. */
 export class AppError extends Error {
@@ -73,7 +74,7 @@ type Waiting = {
 
 /** Starts the worker. */
 export function startEngine(): EngineClient {
-  const worker = new Worker(trustedWorkerUrl(), { type: 'module', name: 'engine' });
+  const worker = new Worker(trustedWorkerUrl(workerUrl), { type: 'module', name: 'engine' });
   const waiting = new Map<number, Waiting>();
   let lastId = 0;
 
@@ -136,15 +137,3 @@ export function startEngine(): EngineClient {
 
 const unexpected = ({ type }: Answer): AppError =>
   new AppError({ code: 'internal', message: `the worker answered "${type}"` });
-
-type WorkerUrlPolicy = { createScriptURL(url: string): string };
-type TrustedTypesFactory = {
-  createPolicy(name: string, rules: WorkerUrlPolicy): WorkerUrlPolicy;
-};
-
-/** The worker's address, vouched for where the page demands trusted types. */
-function trustedWorkerUrl(): string {
-  const factory = (globalThis as { trustedTypes?: TrustedTypesFactory }).trustedTypes;
-  const policy = factory?.createPolicy('worker-url', { createScriptURL: (url) => url });
-  return policy?.createScriptURL(workerUrl) ?? workerUrl;
-}

@@ -17,7 +17,7 @@ import type {
   WanModelFiles,
 } from '../engine/index.ts';
 import { openModel, openReleasedModel, releasedNames } from './catalog.ts';
-import { decodePicture, decodeWhole } from './picture.ts';
+import { decodePicture, decodeWhole } from './files/picture.ts';
 import type { AdapterState, Failure, ModelChoice, Request, Response } from './protocol.ts';
 
 const PROGRAM = 'Zoetrope 0.1.0';

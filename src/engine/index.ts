@@ -14,7 +14,9 @@ export { EngineError } from './gpu/errors.ts';
 export { Profiler } from './graph/profile.ts';
 export type { Span } from './graph/profile.ts';
 export { coverFit, uprightSize } from './image/fit.ts';
-export { PICTURE_LIMITS, readPictureHeader } from './image/header.ts';
+export { checkPictureBytes, PICTURE_LIMITS, readPictureHeader } from './image/header.ts';
+export type { PictureFormat } from './image/header.ts';
+export { isMovingPicture } from './image/moving.ts';
 export { catalogModel, parseCatalog } from './models/catalog.ts';
 export type { Catalog, CatalogModel, CatalogPart } from './models/catalog.ts';
 export { openWan } from './models/wan/animate.ts';
@@ -37,10 +39,31 @@ export type {
 export { byKernel, byStage } from './profile/summary.ts';
 export { chromeTrace } from './profile/trace.ts';
 export type { ProgressEvent } from './progress.ts';
+export type {
+  Checkpoint,
+  CheckpointSink,
+  ExpectedStage,
+  ModelContext,
+  ModelReport,
+  PlanRequest,
+  Preview,
+  Run,
+  RunContext,
+  RunFrame,
+  RunNotice,
+  RunPlan,
+  RunReport,
+  RunRequest,
+  RunnableModel,
+  StagePlan,
+  Takes,
+  Work,
+} from './run.ts';
 export { speakToMp4 } from './speak.ts';
 export type { AvatarFrame, AvatarSettings, Sound, SpeakOptions, SpokenVideo } from './speak.ts';
 export { outputSize, PRESETS, resolveSettings } from './settings.ts';
 export type { PrecisionChoice, Preset, Settings, WeightsChoice } from './settings.ts';
+export type { SoundCodec } from './video/sound-track.ts';
 export { indexedDbStore } from './tuning/indexed-db-store.ts';
 export { blobSource, bytesSource } from './weights/byte-source.ts';
 export type { ByteSource } from './weights/byte-source.ts';

@@ -38,7 +38,9 @@ describe('the web server of the commands', () => {
     const response = await get('');
     expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8');
     expect(response.headers.get('content-security-policy')).toContain("default-src 'none'");
-    expect(response.headers.get('content-security-policy')).toContain("connect-src 'self';");
+    expect(response.headers.get('content-security-policy')).toContain(
+      "connect-src 'self' https://huggingface.co https://*.hf.co https://hf-mirror.com;",
+    );
     expect(await response.text()).toBe('<title>app</title>');
   });
 
