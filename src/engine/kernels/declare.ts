@@ -4,6 +4,7 @@ import { isIntegerType } from '../gpu/integers.ts';
 import { preprocess } from '../gpu/preprocess.ts';
 import { matrixDirectives } from '../gpu/subgroup-matrix.ts';
 import type { Dtype } from '../gpu/tensor.ts';
+import { declareQuads, declareWide, isWide, quadTypes } from './declare-quads.ts';
 import type { Arithmetic, Kernel, TensorRole, UniformType, Values } from './kernel.ts';
 
 export type BoundTensor = {
@@ -39,6 +40,7 @@ export function shaderCode(
   { kernel, bound, arithmetic, values }: Variant,
   features: ReadonlySet<string>,
 ): string {
+  const quads = Number(values['QUADS'] ?? 0);
   const header = [
     ...directives(kernel, arithmetic, features),
     `alias Real = ${arithmetic};`,
@@ -46,7 +48,10 @@ export function shaderCode(
     `struct Params { base: vec3u, ${Object.entries(kernel.uniforms)
       .map(([name, type]) => `${name}: ${type}`)
       .join(', ')} }`,
-    ...bound.map((tensor, index) => declareTensor(tensor, index, arithmetic)),
+    ...bound.map((tensor, index) =>
+      isWide(tensor, quads) ? declareWide(tensor, index) : declareTensor(tensor, index, arithmetic),
+    ),
+    ...(quads > 0 ? [quadTypes(quads), ...bound.map((each) => declareQuads(each, quads))] : []),
     `@group(0) @binding(${bound.length}) var<uniform> p: Params;`,
   ].join('\n');
   const present = Object.fromEntries(

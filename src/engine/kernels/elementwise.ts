@@ -4,6 +4,7 @@ import type { Activation } from './activation.ts';
 import { ACTIVATIONS, activate } from './activation.ts';
 import type { Arrays, Dims, Values } from './kernel.ts';
 import { defineKernel, input, optional, output } from './kernel.ts';
+import { ONE_BY_ONE, STREAM_TUNE, streamGrid, streamSuits, streamValues } from './stream.ts';
 
 const plain = { scale: 1, shift: 0, bRows: 1, repeatEach: 1 };
 
@@ -12,8 +13,14 @@ export const elementwise = defineKernel({
   wgsl,
   tensors: { x: input(), b: optional(input()), y: output() },
   uniforms: { rows: 'u32', C: 'u32', bRows: 'u32', repeatEach: 'u32', scale: 'f32', shift: 'f32' },
-  tune: {},
-  grid: ({ rows = 1, C = 1 }) => [Math.ceil((rows * Math.ceil(C / 4)) / 64), 1, 1],
+  tuneBy: ['rows', 'C'],
+  tune: STREAM_TUNE,
+  suits: (values, { dims, caps }) => streamSuits(values, dims, caps),
+  choose: (dims, caps) => ({
+    ...streamValues(dims, caps),
+    REPEATS: dims['bRows'] !== dims['rows'] || dims['repeatEach'] !== 1,
+  }),
+  grid: ({ rows = 1, C = 1 }, values) => streamGrid(rows * Math.ceil(C / 4), values),
   cost: ({ rows = 1, C = 1 }) => ({ flops: 4 * rows * C, bytes: 6 * rows * C }),
   shapes: ({ rows = 1, C = 1, bRows = 1 }) => ({ x: [rows, C], b: [bRows, C], y: [rows, C] }),
   cpu: elementwiseCpu,
@@ -21,7 +28,7 @@ export const elementwise = defineKernel({
   cases: [
     ...ACTIVATIONS.map((ACTIVATION) => ({
       dims: { rows: 5, C: 7, ...plain, scale: 3, shift: 0.5 },
-      values: { ACTIVATION, COMBINE: 'none' },
+      values: { ACTIVATION, COMBINE: 'none', ...ONE_BY_ONE },
       absent: ['b'],
       fill: (_: string, i: number) => (i % 2 ? -1 : 1) * (i % 19),
       why: `${ACTIVATION} over a wide range`,
@@ -36,12 +43,22 @@ export const elementwise = defineKernel({
       values: { ACTIVATION: 'silu', COMBINE: 'mul' },
       why: 'product with rows that repeat',
     },
+    {
+      dims: { rows: 42, C: 40, ...plain, bRows: 14 },
+      values: { ACTIVATION: 'none', COMBINE: 'add' },
+      why: 'whole runs of eight values, the last workgroup not full',
+    },
   ],
   bench: [
     {
       dims: { rows: 8192, C: 4096, ...plain, bRows: 8192 },
       values: { ACTIVATION: 'silu', COMBINE: 'mul' },
       why: 'gated product',
+    },
+    {
+      dims: { rows: 16384, C: 3072, ...plain, bRows: 16384 },
+      values: { ACTIVATION: 'none', COMBINE: 'add' },
+      why: 'sum',
     },
   ],
 });

@@ -1,0 +1,59 @@
+/**
+ * Accessors of kernels that wait for memory alone: QUADS groups of four values at a time, so that an invocation moves
+ * 16 bytes at once in either storage type.
+ *
+ * A kernel that has a value QUADS (1 or 2) finds beside the accessors of kernel.ts, for a tensor `x`:
+ *   Quads                    array<vec4f, QUADS>
+ *   loadsX(i) -> Quads       groups QUADS i .. QUADS i + QUADS - 1
+ *   storesX(i, Quads)        for outputs
+ * With QUADS = 2, halves are bound as 16 bytes: rows must then be a multiple of eight values long (`fitsQuads`), and only
+ * `loadX` of the single accessors is there for them.
+ */
+import type { BoundTensor } from './declare.ts';
+import type { Dims, Values } from './kernel.ts';
+
+/** Whether rows of C values are whole runs of QUADS groups. */
+export const fitsQuads = ({ QUADS }: Values, { C = 1 }: Dims): boolean =>
+  Math.ceil(C / 4) % Number(QUADS ?? 1) === 0;
+
+/** Whether a tensor is bound in runs of 16 bytes where the kernel's own accessors have eight. */
+export const isWide = ({ dtype }: BoundTensor, quads: number): boolean =>
+  quads > 1 && dtype === 'f16';
+
+/** Returns the binding of a tensor of halves in runs of 16 bytes, and `loadX`. */
+export function declareWide({ name, role }: BoundTensor, binding: number): string {
+  const access = role === 'weight' ? 'read' : 'read_write';
+  return `@group(0) @binding(${binding}) var<storage, ${access}> ${name}: array<vec4u>;
+fn load${nameOf(name)}(i: u32) -> vec4f {
+  let run = ${name}[i / 2u];
+  let held = select(run.xy, run.zw, (i & 1u) == 1u);
+  return ${floats('held.x', 'held.y')};
+}`;
+}
+
+/** Returns `loadsX` and `storesX` of a tensor. */
+export function declareQuads({ name, role, dtype }: BoundTensor, quads: number): string {
+  const Name = nameOf(name);
+  const groups = Array.from({ length: quads }, (_, q) => q);
+  const wide = isWide({ name, role, dtype }, quads);
+  const loads = wide
+    ? `let run = ${name}[i]; return Quads(${floats('run.x', 'run.y')}, ${floats('run.z', 'run.w')});`
+    : `return Quads(${groups.map((q) => `load${Name}(${quads}u * i + ${q}u)`).join(', ')});`;
+  const stores = wide
+    ? `${name}[i] = vec4u(halves(v[0].xy), halves(v[0].zw), halves(v[1].xy), halves(v[1].zw));`
+    : groups.map((q) => `store${Name}(${quads}u * i + ${q}u, v[${q}]);`).join(' ');
+  return [
+    `fn loads${Name}(i: u32) -> Quads { ${loads} }`,
+    ...(role === 'weight' ? [] : [`fn stores${Name}(i: u32, v: Quads) { ${stores} }`]),
+  ].join('\n');
+}
+
+/** What the accessors of all tensors share. */
+export const quadTypes = (quads: number): string =>
+  `alias Quads = array<vec4f, ${quads}>;
+fn halves(v: vec2f) -> u32 { return pack2x16float(clamp(v, vec2f(-65504.0), vec2f(65504.0))); }`;
+
+const nameOf = (name: string): string => name.charAt(0).toUpperCase() + name.slice(1);
+
+const floats = (low: string, high: string): string =>
+  `vec4f(unpack2x16float(${low}), unpack2x16float(${high}))`;
