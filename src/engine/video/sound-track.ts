@@ -1,6 +1,7 @@
 /** The sound of a video: one channel at 48 kHz through the browser's own encoder (WebCodecs), AAC where there is one, else Opus. */
 import { EngineError } from '../gpu/errors.ts';
 
+/** How the sound of a video is coded. */
 export type SoundCodec = 'aac' | 'opus';
 
 /** Samples a second of every sound track: AAC and Opus both know it, and their delays stay far below a frame. */
