@@ -3,7 +3,12 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { ModelFiles } from '../../src/engine/weights/model-files.ts';
-import { directoryFiles, pickedFiles, urlFiles } from '../../src/engine/weights/model-files.ts';
+import {
+  directoryFiles,
+  pickedFiles,
+  urlFiles,
+  withPaths,
+} from '../../src/engine/weights/model-files.ts';
 import { openModelFolder } from '../../src/engine/weights/model-folder.ts';
 import { folderFiles } from '../../src/engine/weights/node-source.ts';
 import { writeSafetensors } from '../../src/engine/weights/safetensors-writer.ts';
@@ -88,12 +93,11 @@ async function inDirectory(contents: Contents): Promise<ModelFiles> {
 }
 
 async function picked(contents: Contents): Promise<ModelFiles> {
-  return pickedFiles(
-    Object.entries(contents).map(([path, bytes]) => {
-      const file = new File([new Uint8Array(bytes)], path.split('/').at(-1) ?? '');
-      return Object.defineProperty(file, 'webkitRelativePath', { value: `chosen/${path}` });
-    }),
-  );
+  const files = Object.entries(contents).map(([path, bytes]) => {
+    const file = new File([new Uint8Array(bytes)], path.split('/').at(-1) ?? '');
+    return Object.defineProperty(file, 'webkitRelativePath', { value: `chosen/${path}` });
+  });
+  return pickedFiles(withPaths(files));
 }
 
 const places = { onDisk, onServer, inDirectory, picked };

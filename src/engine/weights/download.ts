@@ -4,7 +4,7 @@ import type { ByteSource } from './byte-source.ts';
 import type { FileFacts } from './journal.ts';
 import type { RemoteFile } from './remote-file.ts';
 import { hexOf, Sha256 } from './sha256.ts';
-import { digestOf, noSpace } from './store.ts';
+import { digestOf, isFullStorage, noSpace } from './store.ts';
 import type { OpenEntry, Store } from './store.ts';
 
 export type DownloadOptions = {
@@ -52,7 +52,9 @@ export async function download(
     } catch (error) {
       entry?.close();
       if (error instanceof EngineError && error.code === 'weights/hash') await store.remove(key);
-      throw isFull(error) ? noSpace(await store.environment.freeBytes(), remote.size) : error;
+      throw isFullStorage(error)
+        ? noSpace(await store.environment.freeBytes(), remote.size)
+        : error;
     }
     const file = await store.open(key);
     if (!file) throw new EngineError('engine/assert', `${key} — stored, but not found again`);
@@ -70,9 +72,6 @@ async function openSound(store: Store, key: string): Promise<ByteSource | undefi
   await store.forget(key, await store.check(key));
   return undefined;
 }
-
-const isFull = (error: unknown): boolean =>
-  error instanceof DOMException && error.name === 'QuotaExceededError';
 
 /** One download under way. */
 class Fetching {

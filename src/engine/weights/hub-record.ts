@@ -17,9 +17,9 @@ export async function rememberedHub(
   commit: string | null,
   options: HubOptions = {},
 ): Promise<HubRepository> {
-  const key = `hub ${repository}@${commit ?? 'newest'}`;
-  const known = await readRecord(store, key);
-  if (known) return hubAt(repository, known.commit, known.files, options);
+  const known = await knownHub(store, repository, commit, options);
+  if (known) return known;
+  const key = keyOf(repository, commit);
   const hub = await openHub(repository, commit, options);
   const record: HubRecord = { commit: hub.commit, files: hub.files };
   const bytes = new TextEncoder().encode(JSON.stringify(record));
@@ -27,9 +27,23 @@ export async function rememberedHub(
   return hub;
 }
 
+/** Resolves to a repository as it is remembered; undefined where it never was asked for. */
+export async function knownHub(
+  store: Store,
+  repository: string,
+  commit: string | null,
+  options: HubOptions = {},
+): Promise<HubRepository | undefined> {
+  const known = await readRecord(store, keyOf(repository, commit));
+  return known && hubAt(repository, known.commit, known.files, options);
+}
+
+const keyOf = (repository: string, commit: string | null): string =>
+  `hub ${repository}@${commit ?? 'newest'}`;
+
 /** Forgets what was said, so that the newest commit is looked up again. */
 export const forgetHub = (store: Store, repository: string, commit: string | null): Promise<void> =>
-  store.remove(`hub ${repository}@${commit ?? 'newest'}`);
+  store.remove(keyOf(repository, commit));
 
 async function readRecord(store: Store, key: string): Promise<HubRecord | undefined> {
   const file = await store.open(key).catch((error: unknown) => {

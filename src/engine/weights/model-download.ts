@@ -34,7 +34,7 @@ export type ModelProgress = {
 
 /** Files of a part's folder that are read: settings, tokenizer, weights and their index. */
 const READ =
-  /(^|\/)(config\.json|tokenizer\.json|[^/]+\.safetensors|[^/]+\.safetensors\.index\.json)$/;
+  /(^|\/)(config\.json|scheduler_config\.json|tokenizer\.json|[^/]+\.safetensors|[^/]+\.safetensors\.index\.json)$/;
 
 /**
  * Returns the files of a part: those of `folder`, or the one whose path matches `file`, with `config` beside it. Throws
@@ -59,16 +59,30 @@ export function planPart(
     );
   }
   if (!pattern) {
-    const wanted = found.map((each) => {
+    const wanted = withoutTwins(found).map((each) => {
       const path = each.path.slice((folder ?? '').length + 1);
       return { hub, file: each, as: `${part}/${path}` };
     });
     return { wanted, given: [] };
   }
   return {
-    wanted: found.map((each) => ({ hub, file: each, as: `${part}/model.safetensors` })),
-    given: [{ as: `${part}/config.json`, text: JSON.stringify(config) }],
+    wanted: found.map((each) => ({ hub, file: each, as: `${part}/${plainName(each.path)}` })),
+    given:
+      config === undefined ? [] : [{ as: `${part}/config.json`, text: JSON.stringify(config) }],
   };
+}
+
+/** What a single file is called in a model's folder: by its kind. */
+function plainName(path: string): string {
+  const kind = /\.(safetensors|gguf|ckpt)$/.exec(path)?.[1];
+  return kind === undefined ? (path.split('/').at(-1) ?? path) : `model.${kind}`;
+}
+
+/** Leaves out weights in f32 where the same stand beside them in f16. */
+function withoutTwins(files: readonly HubFile[]): readonly HubFile[] {
+  const paths = new Set(files.map(({ path }) => path));
+  const twinOf = (path: string): string => path.replace(/\.safetensors$/, '.fp16.safetensors');
+  return files.filter(({ path }) => twinOf(path) === path || !paths.has(twinOf(path)));
 }
 
 /** Returns the files of a plan read from the hub by Range requests: to look at headers before anything is loaded. */

@@ -42,13 +42,17 @@ export async function directoryFiles(folder: FileSystemDirectoryHandle): Promise
   };
 }
 
-/** Returns files from `<input webkitdirectory>`, or single files; a folder's own name is left out of the paths. */
-export function pickedFiles(picked: Iterable<File>): ModelFiles {
+/** A picked file and its path, the folder's own name in front: posting a `File` to a worker loses that. */
+export type PickedFile = { readonly path: string; readonly file: File };
+
+/** Returns the files of `<input webkitdirectory>`, or single ones, each with its path. */
+export const withPaths = (picked: Iterable<File>): readonly PickedFile[] =>
+  Array.from(picked, (file) => ({ path: file.webkitRelativePath || file.name, file }));
+
+/** Returns picked files as those of a model; the folder's own name is left out of the paths. */
+export function pickedFiles(picked: Iterable<PickedFile>): ModelFiles {
   const files = new Map<string, File>();
-  for (const file of picked) {
-    const path = file.webkitRelativePath;
-    files.set(path === '' ? file.name : path.slice(path.indexOf('/') + 1), file);
-  }
+  for (const { path, file } of picked) files.set(path.slice(path.indexOf('/') + 1), file);
   return {
     paths: [...files.keys()],
     open: async (path) => {

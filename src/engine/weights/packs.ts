@@ -5,7 +5,7 @@
 import type { Tensor } from '../graph/graph.ts';
 import type { ByteSource } from './byte-source.ts';
 import { hexOf } from './sha256.ts';
-import { digestOf, noSpace } from './store.ts';
+import { digestOf, isFullStorage, noSpace } from './store.ts';
 import type { Store } from './store.ts';
 
 export type Packs = {
@@ -77,8 +77,7 @@ export async function saveFile(
     if (filled > 0) await flush();
     journal.finish();
   } catch (error) {
-    const full = error instanceof DOMException && error.name === 'QuotaExceededError';
-    throw full ? noSpace(await store.environment.freeBytes(), size) : error;
+    throw isFullStorage(error) ? noSpace(await store.environment.freeBytes(), size) : error;
   } finally {
     close();
   }

@@ -193,6 +193,10 @@ export class Store {
 export const digestOf = async (bytes: BufferSource): Promise<Uint8Array> =>
   new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
 
+/** Whether a failure is the browser's own refusal to store any more. */
+export const isFullStorage = (error: unknown): boolean =>
+  error instanceof DOMException && error.name === 'QuotaExceededError';
+
 /** The failure to store any more. */
 export const noSpace = (have: number | string, need: number): EngineError =>
   new EngineError(

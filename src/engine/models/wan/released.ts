@@ -1,13 +1,14 @@
 /** A model of the catalog: looked up, checked by its headers, stored, opened; from then on without a network. */
 import type { Capabilities } from '../../gpu/device.ts';
 import { rememberedHub } from '../../weights/hub-record.ts';
-import type { HubOptions, HubRepository } from '../../weights/hub.ts';
+import type { HubOptions } from '../../weights/hub.ts';
 import type { ModelPlan, ModelProgress } from '../../weights/model-download.ts';
-import { downloadModel, peekFiles, planPart, storedFiles } from '../../weights/model-download.ts';
+import { downloadModel, peekFiles, storedFiles } from '../../weights/model-download.ts';
 import { openModelFolder } from '../../weights/model-folder.ts';
 import type { Store } from '../../weights/store.ts';
 import type { Catalog, CatalogModel } from '../catalog.ts';
 import { catalogModel } from '../catalog.ts';
+import { planParts } from '../library.ts';
 import type { WanFiles } from './animate.ts';
 import { openWan, WAN_PARTS } from './animate.ts';
 import { checkWan } from './check.ts';
@@ -40,19 +41,9 @@ export async function planModel(
   options: HubOptions = {},
 ): Promise<ModelPlan> {
   const { parts } = catalogModel(catalog, id);
-  const hubs = new Map<string, Promise<HubRepository>>();
-  const plans: ModelPlan[] = [];
-  for (const [part, place] of Object.entries(parts)) {
-    const { repository, commit, config } = place;
-    const key = `${repository}@${commit}`;
-    const hub = hubs.get(key) ?? rememberedHub(store, repository, commit, options);
-    hubs.set(key, hub);
-    plans.push(planPart(part, await hub, place, catalog.configs[config ?? '']));
-  }
-  return {
-    wanted: plans.flatMap(({ wanted }) => wanted),
-    given: plans.flatMap(({ given }) => given),
-  };
+  return planParts(parts, catalog.configs, (repository, commit) =>
+    rememberedHub(store, repository, commit, options),
+  );
 }
 
 /**
