@@ -155,6 +155,15 @@ describe('the memory plan', () => {
     expect(plan.segments).toEqual([3 * 1024]); // kept, one input, one output
   });
 
+  it('refuses a tensor that no segment holds, by name and size', () => {
+    const graph = new Graph({ precision: 'f16' });
+    graph.within('block', () => graph.add(op, {}, null, [16, 72, 128, 640]));
+    const plan = () => planMemory(graph, 2 ** 27);
+    expect(plan).toThrow('block/any [16, 72, 128, 640] f16 — got 188743680 bytes');
+    expect(plan).toThrow(expect.objectContaining({ code: 'gpu/limit', need: 2 ** 27 }));
+    expect(planMemory(graph, 2 ** 28).segments).toEqual([188743680]);
+  });
+
   it('gives weights, constants and externals no place', () => {
     const graph = new Graph({ precision: 'f32' });
     const w = graph.weight('w', [4, 4]);

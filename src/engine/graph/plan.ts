@@ -1,4 +1,5 @@
 /** Memory plan: every activation gets an offset in an arena, reused as soon as its last reader is done. */
+import { EngineError } from '../gpu/errors.ts';
 import { bytesOf } from '../gpu/tensor.ts';
 import type { Graph, Tensor } from './graph.ts';
 import { rootOf } from './graph.ts';
@@ -43,10 +44,13 @@ const MOST_TRIES = 200;
 /**
  * Returns the smallest of the placements that greedy best fit finds: in several orders, then again and again with the
  * tensor that stuck out placed first. Segments have at most `maxSegmentBytes`. Two tensors overlap in memory only if
- * their lifetimes do not.
+ * their lifetimes do not. Throws `gpu/limit` for a tensor that is larger than a segment.
  */
 export function planMemory(graph: Graph, maxSegmentBytes: number): MemoryPlan {
   const lifetimes = findLifetimes(graph);
+  for (const { tensor, bytes } of lifetimes) {
+    if (bytes > maxSegmentBytes) throw tooLarge(tensor, bytes, maxSegmentBytes);
+  }
   const lowerBoundBytes = peakOf(lifetimes, graph.nodes.length);
   const planned = ORDERS.map((order) => {
     const sorted = [...lifetimes].sort(order);
@@ -68,6 +72,13 @@ export function planMemory(graph: Graph, maxSegmentBytes: number): MemoryPlan {
   return best;
 }
 
+const tooLarge = ({ label, shape, dtype }: Tensor, have: number, need: number): EngineError =>
+  new EngineError(
+    'gpu/limit',
+    `${label} [${shape.join(', ')}] ${dtype} — got ${have} bytes, needs at most ${need} on this device — ask for a smaller picture, fewer frames or f16`,
+    { have, need },
+  );
+
 const endOf = ({ placements }: MemoryPlan, { tensor }: Lifetime): number => {
   const { offset, bytes } = placements.get(tensor) ?? { offset: 0, bytes: 0 };
   return offset + bytes;
@@ -81,20 +92,39 @@ function place(
   lowerBoundBytes: number,
 ): MemoryPlan {
   const placements = new Map<Tensor, Placement>();
-  const segments: { bytes: number; placed: (Lifetime & { offset: number })[] }[] = [];
+  const segments: Segment[] = [];
   for (const life of lifetimes) {
-    let segment = segments.findIndex(
-      (s) => lowestGap(s.placed, life) + life.bytes <= maxSegmentBytes,
-    );
-    if (segment < 0) segment = segments.push({ bytes: 0, placed: [] }) - 1;
+    let offset = 0;
+    let segment = segments.findIndex((each) => {
+      offset = lowestGap(each, life);
+      return offset + life.bytes <= maxSegmentBytes;
+    });
+    if (segment < 0) {
+      segment = segments.push({ bytes: 0, placed: [] }) - 1;
+      offset = 0;
+    }
     const target = segments[segment];
     if (!target) continue;
-    const offset = lowestGap(target.placed, life);
-    target.placed.push({ ...life, offset });
+    insert(target.placed, { life, offset });
     target.bytes = Math.max(target.bytes, offset + life.bytes);
     placements.set(life.tensor, { segment, offset, bytes: life.bytes });
   }
   return { placements, segments: segments.map(({ bytes }) => bytes), lowerBoundBytes };
+}
+
+type Placed = { readonly life: Lifetime; readonly offset: number };
+
+/** What has been placed lies in the order of offsets. */
+type Segment = { bytes: number; readonly placed: Placed[] };
+
+function insert(placed: Placed[], one: Placed): void {
+  let [low, high] = [0, placed.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((placed[middle]?.offset ?? 0) <= one.offset) low = middle + 1;
+    else high = middle;
+  }
+  placed.splice(low, 0, one);
 }
 
 function findLifetimes(graph: Graph): Lifetime[] {
@@ -120,14 +150,12 @@ function findLifetimes(graph: Graph): Lifetime[] {
 }
 
 /** Lowest offset at which `life` meets no tensor that is alive at the same time. */
-function lowestGap(placed: readonly (Lifetime & { offset: number })[], life: Lifetime): number {
-  const busy = placed
-    .filter((other) => other.first <= life.last && life.first <= other.last)
-    .sort((a, b) => a.offset - b.offset);
+function lowestGap({ placed }: Segment, { first, last, bytes }: Lifetime): number {
   let offset = 0;
-  for (const other of busy) {
-    if (other.offset >= offset + life.bytes) break;
-    offset = Math.max(offset, other.offset + other.bytes);
+  for (const other of placed) {
+    if (other.life.first > last || first > other.life.last) continue;
+    if (other.offset >= offset + bytes) break;
+    offset = Math.max(offset, other.offset + other.life.bytes);
   }
   return offset;
 }
