@@ -1,14 +1,16 @@
 /** Clips of I2VGen-XL and DynamiCrafter on a device, for the app and for scripts. */
 import type { Gpu } from './gpu/device.ts';
-import type { Precision } from './graph/graph.ts';
+import type { Precision, WeightPolicy } from './graph/graph.ts';
 import { generateDynamiCrafter } from './models/dynamicrafter/pipeline.ts';
 import type { DynamiCrafterRequest } from './models/dynamicrafter/request.ts';
 import type { DynamiCrafterSource } from './models/dynamicrafter/see.ts';
 import { generateI2vgen } from './models/i2vgenxl/pipeline.ts';
 import type { I2vgenRequest, I2vgenSource } from './models/i2vgenxl/pipeline.ts';
 import type { ClipFrame, ClipOptions } from './models/unet3d/pipeline-types.ts';
+import type { Engine } from './nn/run-once.ts';
 import { residentEngine } from './resident.ts';
 import type { RunMeasures } from './resident.ts';
+import { WeightKeeper } from './weights/keeper.ts';
 
 export { openDynamiCrafter } from './models/dynamicrafter/open.ts';
 export { openI2vgen } from './models/i2vgenxl/open.ts';
@@ -21,12 +23,22 @@ export type ClipRun = ClipOptions &
     readonly gpu: Gpu;
     /** Storage of weights and activations; `auto` is f16 where the device computes in it. */
     readonly precision?: Precision | 'auto';
+    /** How weight matrices are stored; as the precision has it where left out. */
+    readonly quantise?: WeightPolicy;
+    /** Bytes of weights that may stay on the device for the next run; none unless told. */
+    readonly keepBytes?: number;
   };
 
-async function engineOf(run: ClipRun) {
-  const { gpu, precision = 'auto' } = run;
+const keepers = new WeakMap<Gpu, WeightKeeper>();
+
+async function engineOf(run: ClipRun): Promise<Engine> {
+  const { gpu, quantise, keepBytes = 0, precision = 'auto' } = run;
   const chosen: Precision = precision === 'auto' ? (gpu.caps.f16 ? 'f16' : 'f32') : precision;
-  return { ...(await residentEngine(gpu, run)), precision: chosen };
+  const keeper = keepers.get(gpu) ?? new WeightKeeper(gpu, keepBytes);
+  keepers.set(gpu, keeper);
+  keeper.mostBytes = keepBytes;
+  keeper.trim(keepBytes);
+  return { ...(await residentEngine(gpu, run)), precision: chosen, quantise, keeper };
 }
 
 /** Yields the frames of a picture and a prompt by I2VGen-XL. Throws what `generateI2vgen` throws. */

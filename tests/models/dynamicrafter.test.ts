@@ -71,6 +71,27 @@ it(`makes clips on ${first?.name}`, async () => {
   expect(await of({ mode: 'interpolation', lastImage: picture(2) })).toHaveLength(3);
   expect(await of({ imageGuidance: 2 })).not.toEqual(video);
 
+  let bytesRead = 0;
+  const counted = {
+    ...folder,
+    open: (path: string) => {
+      const whole = bytesSource(bytes);
+      const read: typeof whole.read = (start, end) => {
+        bytesRead += end - start;
+        return whole.read(start, end);
+      };
+      return Promise.resolve(path === 'model.ckpt' ? { ...whole, read } : undefined);
+    },
+  };
+  const again = await openDynamiCrafter(counted, { params: TINY });
+  const kept = { ...run, keepBytes: 2 ** 30 };
+  expect(await frames(again.source, REQUEST, kept)).toEqual(video);
+  const once = bytesRead;
+  expect(await frames(again.source, REQUEST, kept), 'weights that stayed').toEqual(video);
+  expect(bytesRead, 'nothing is read a second time').toBe(once);
+  expect(await frames(again.source, REQUEST, run)).toEqual(video);
+  expect(bytesRead, 'all is read when nothing may stay').toBeGreaterThan(1.5 * once);
+
   const stop = new AbortController();
   const stopped = frames(source, REQUEST, {
     ...run,

@@ -7,8 +7,9 @@ import { fuse } from '../graph/passes/fuse.ts';
 import { record } from '../graph/record.ts';
 import type { Executor } from '../graph/replay.ts';
 import type { PipelineCache } from '../kernels/pipelines.ts';
+import type { WeightKeeper, WeightLease } from '../weights/keeper.ts';
+import { ownWeights } from '../weights/keeper.ts';
 import type { WeightSource } from '../weights/upload.ts';
-import { WeightSet } from '../weights/upload.ts';
 import { Scope } from './module.ts';
 
 /** What networks run on. */
@@ -19,12 +20,22 @@ export type Engine = {
   readonly precision: Precision;
   /** Which weight matrices are stored as small integers; none if left out. */
   readonly quantise?: WeightPolicy | undefined;
+  /** What holds weights from run to run; without it they are freed after each use. */
+  readonly keeper?: WeightKeeper | undefined;
 };
+
+/** Returns the weights of `source` as `engine` stores them; whoever asks must release them. */
+export const leaseWeights = (
+  { gpu, keeper, precision, quantise }: Engine,
+  source: WeightSource,
+): WeightLease => keeper?.borrow({ source, precision, quantise }) ?? ownWeights(gpu, source);
 
 export type RunOptions = {
   readonly signal?: AbortSignal;
   /** Share of the work that is done, 0 … 1. */
   readonly onProgress?: (done: number) => void;
+  /** What the work is called in a profile, where runs of several kinds go on at a time. */
+  readonly stage?: string;
 };
 
 /** Values of a graph's results, unpadded, by name. */
@@ -32,7 +43,7 @@ export type Results = Readonly<Record<string, Float32Array>>;
 
 /**
  * Builds and runs one graph after another with the same weights; resolves to the values of every `graph.result` that
- * each of them names. Nothing stays on the device.
+ * each of them names. Nothing stays on the device but weights that the engine's keeper holds.
  * Throws what loading, recording and running throw; `AbortError` once `signal` fires.
  */
 export async function runEach(
@@ -41,7 +52,7 @@ export async function runEach(
   builds: readonly ((root: Scope) => void)[],
   options: RunOptions = {},
 ): Promise<readonly Results[]> {
-  const weights = new WeightSet(engine.gpu, source);
+  const weights = leaseWeights(engine, source);
   try {
     const all: Results[] = [];
     for (const build of builds) {
@@ -51,7 +62,7 @@ export async function runEach(
     }
     return all;
   } finally {
-    weights.destroy();
+    weights.release();
   }
 }
 
@@ -68,7 +79,7 @@ export async function runOnce(
 
 async function runGraph(
   engine: Engine,
-  weights: WeightSet,
+  weights: WeightLease,
   build: (root: Scope) => void,
   options: RunOptions,
 ): Promise<Results> {

@@ -6,9 +6,8 @@ import { record } from '../../graph/record.ts';
 import type { Raster } from '../../image/resize.ts';
 import { Scope } from '../../nn/module.ts';
 import type { Engine, RunOptions } from '../../nn/run-once.ts';
-import { runOnce } from '../../nn/run-once.ts';
+import { leaseWeights, runOnce } from '../../nn/run-once.ts';
 import type { WeightSource } from '../../weights/upload.ts';
-import { WeightSet } from '../../weights/upload.ts';
 import { autoencoderDecoder, autoencoderEncoder } from './autoencoder.ts';
 import type { AutoencoderConfig } from './config.ts';
 import { pixelsPerLatent } from './config.ts';
@@ -62,7 +61,7 @@ export async function* decodeFrames(
   { signal, onProgress }: RunOptions = {},
 ): AsyncGenerator<DecodedFrame, void, void> {
   const { gpu, pipelines, executor, precision, quantise } = engine;
-  const weights = new WeightSet(gpu, source);
+  const weights = leaseWeights(engine, source);
   const latent = createTensor(gpu.device, 'latent', [1, h, w, C]);
   const graph = new Graph({ precision, quantise });
   graph.result('frame', autoencoderDecoder(config)(new Scope(graph))(graph.external(latent)));
@@ -90,6 +89,6 @@ export async function* decodeFrames(
     }
   } finally {
     latent.buffer.destroy();
-    weights.destroy();
+    weights.release();
   }
 }

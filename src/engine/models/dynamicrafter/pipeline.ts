@@ -12,6 +12,7 @@ import type { Rename } from '../../weights/weight-store.ts';
 import type { BuildCondition } from '../unet3d/denoise.ts';
 import { denoise } from '../unet3d/denoise.ts';
 import { renameLvdmUnet } from '../unet3d/names.ts';
+import { partOf } from '../unet3d/parts.ts';
 import type { ClipPipeline } from '../unet3d/pipeline-types.ts';
 import { reporter, toUnit } from '../unet3d/pipeline-types.ts';
 import type { DynamiCrafterConfig } from './config.ts';
@@ -67,8 +68,8 @@ export const generateDynamiCrafter: ClipPipeline<DynamiCrafterSource, DynamiCraf
     trace('image_tokens', image);
     trace('uncond_image_tokens', noImage);
 
-    const coder = await source.weights(
-      renameAutoencoder(vae.channels.length, 'first_stage_model.'),
+    const coder = await partOf(source, 'autoencoder', () =>
+      source.weights(renameAutoencoder(vae.channels.length, 'first_stage_model.')),
     );
     const posteriors = await encodePictures(engine, coder, vae, pictures, report('picture'));
     const latents = posteriors.map((posterior, i) => {
@@ -99,7 +100,7 @@ export const generateDynamiCrafter: ClipPipeline<DynamiCrafterSource, DynamiCraf
       };
     const latent = await denoise(
       engine,
-      await source.weights(await unetNames(source, config)),
+      await partOf(source, 'unet', async () => source.weights(await unetNames(source, config))),
       {
         ...{ config, sampler, rate, shape },
         guidance: { scale: guidance, imageScale: imageGuidance ?? guidance, rescale },

@@ -2,11 +2,13 @@
 import type { Raster } from '../../image/resize.ts';
 import type { Engine, RunOptions } from '../../nn/run-once.ts';
 import { runOnce } from '../../nn/run-once.ts';
-import type { Rename, WeightStore } from '../../weights/weight-store.ts';
+import type { Rename } from '../../weights/weight-store.ts';
 import { encodePrompts, encodeSeen } from '../openclip/encode.ts';
 import { renameOpenClipText, renameOpenClipVision } from '../openclip/names.ts';
 import type { TextConfig } from '../openclip/text.ts';
 import type { VisionConfig } from '../openclip/vision.ts';
+import type { ClipWeights } from '../unet3d/parts.ts';
+import { partOf } from '../unet3d/parts.ts';
 import type { Config } from '../wan/components.ts';
 import { TEXT_TOKENS } from './config.ts';
 import type { DynamiCrafterParams } from './params.ts';
@@ -17,7 +19,7 @@ import { renameResampler, resampler } from './resampler.ts';
 export type DynamiCrafterSource = {
   /** `model.params` of the authors' config file, or `variantParams`. */
   readonly params: Config;
-  weights(rename?: Rename): Promise<WeightStore>;
+  weights(rename?: Rename): Promise<ClipWeights>;
 };
 
 /** OpenCLIP ViT-H/14, which all released models hold frozen. */
@@ -61,8 +63,8 @@ export async function see(
   options: { readonly text: RunOptions; readonly picture: RunOptions },
 ): Promise<Seen> {
   const known = empties.get(source);
-  const words = await source.weights(
-    renameOpenClipText(TEXT_TOWER.width, 'cond_stage_model.model.'),
+  const words = await partOf(source, 'text', () =>
+    source.weights(renameOpenClipText(TEXT_TOWER.width, 'cond_stage_model.model.')),
   );
   const prompts = known ? [prompt] : [prompt, EMPTY_PROMPT];
   const [text = new Float32Array(), nothing = new Float32Array()] = await encodePrompts(
@@ -72,7 +74,9 @@ export async function see(
     prompts,
     options.text,
   );
-  const eyes = await source.weights(renameOpenClipVision(VISION_TOWER.width, 'embedder.model.'));
+  const eyes = await partOf(source, 'picture', () =>
+    source.weights(renameOpenClipVision(VISION_TOWER.width, 'embedder.model.')),
+  );
   const look = (square: Raster): Promise<Float32Array> =>
     encodeSeen(engine, eyes, VISION_TOWER, square, { ...options.picture, embed: false });
   const side = VISION_TOWER.imageSize;
@@ -94,7 +98,9 @@ export async function projectTokens(
   tokens: Float32Array,
   options: RunOptions = {},
 ): Promise<Float32Array> {
-  const store = await source.weights(renameResampler('image_proj_model.'));
+  const store = await partOf(source, 'projector', () =>
+    source.weights(renameResampler('image_proj_model.')),
+  );
   const { rows = new Float32Array() } = await runOnce(
     engine,
     store,

@@ -9,7 +9,7 @@ import { renameOldAttention } from '../autoencoder-kl/names.ts';
 import type { Raster } from '../../image/resize.ts';
 import { ddimSampler } from '../../sampling/ddim.ts';
 import { normal } from '../../sampling/rng.ts';
-import type { Rename, WeightStore } from '../../weights/weight-store.ts';
+import type { Rename } from '../../weights/weight-store.ts';
 import { encodePrompts, encodeSeen } from '../openclip/encode.ts';
 import { parseTextConfig } from '../openclip/text.ts';
 import { parseVisionConfig } from '../openclip/vision.ts';
@@ -17,6 +17,8 @@ import { parseDdimConfig } from '../sd/ddim-config.ts';
 import type { BuildCondition } from '../unet3d/denoise.ts';
 import { denoise } from '../unet3d/denoise.ts';
 import { renameUnet } from '../unet3d/names.ts';
+import type { ClipWeights } from '../unet3d/parts.ts';
+import { partOf } from '../unet3d/parts.ts';
 import type { ClipPipeline } from '../unet3d/pipeline-types.ts';
 import { reporter, toUnit } from '../unet3d/pipeline-types.ts';
 import type { Config } from '../wan/components.ts';
@@ -29,7 +31,7 @@ export type I2vgenComponent = 'unet' | 'vae' | 'text_encoder' | 'image_encoder' 
 
 export type I2vgenSource = {
   config(name: I2vgenComponent): Promise<Config>;
-  weights(name: I2vgenComponent, rename?: Rename): Promise<WeightStore>;
+  weights(name: I2vgenComponent, rename?: Rename): Promise<ClipWeights>;
 };
 
 export type I2vgenRequest = {
@@ -76,7 +78,9 @@ export const generateI2vgen: ClipPipeline<I2vgenSource, I2vgenRequest> = async f
   const shape = latentShape(request, F, pixelsPerLatent(vae), config.latentChannels);
   const [, h, w, C] = shape;
 
-  const words = await source.weights('text_encoder');
+  const part = (name: I2vgenComponent, rename?: Rename): Promise<ClipWeights> =>
+    partOf(source, name, () => source.weights(name, rename));
+  const words = await part('text_encoder');
   const textConfig = parseTextConfig(await source.config('text_encoder'));
   const prompts = [request.prompt, request.negativePrompt];
   const [text = new Float32Array(), negative = new Float32Array()] = await encodePrompts(
@@ -92,13 +96,13 @@ export const generateI2vgen: ClipPipeline<I2vgenSource, I2vgenRequest> = async f
   const vision = parseVisionConfig(await source.config('image_encoder'));
   const { width, height, image, exactCrop: exact = false } = request;
   const picture = preparePicture(image, { width, height, clipSide: vision.imageSize, exact });
-  const eyes = await source.weights('image_encoder');
+  const eyes = await part('image_encoder');
   const seen = await encodeSeen(engine, eyes, vision, picture.clip, {
     ...report('picture'),
     embed: true,
   });
   trace('image_embeds', seen);
-  const coder = await source.weights('vae', renameOldAttention);
+  const coder = await part('vae', renameOldAttention);
   const [posterior] = await encodePictures(engine, coder, vae, [picture.video], report('picture'));
   const latentNoise = request.latentNoise ?? normal(seed, STREAMS.latent, h * w * C);
   const z = posterior?.sample(latentNoise).map((value) => value * vae.scale) ?? new Float32Array();
@@ -123,7 +127,7 @@ export const generateI2vgen: ClipPipeline<I2vgenSource, I2vgenRequest> = async f
     };
   const latent = await denoise(
     engine,
-    await source.weights('unet', renameUnet()),
+    await part('unet', renameUnet()),
     {
       ...{ config, sampler, guidance: { scale: guidance }, rate, shape },
       noise: request.noise ?? normal(seed, STREAMS.start, F * h * w * C),

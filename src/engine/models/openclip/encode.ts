@@ -3,8 +3,8 @@ import type { Raster } from '../../image/resize.ts';
 import type { Engine, RunOptions } from '../../nn/run-once.ts';
 import { runEach, runOnce } from '../../nn/run-once.ts';
 import type { Scope } from '../../nn/module.ts';
-import type { WeightStore } from '../../weights/weight-store.ts';
-import type { TextConfig } from './text.ts';
+import type { WeightSource } from '../../weights/upload.ts';
+import type { TextConfig, TextWeights } from './text.ts';
 import { readTextInputs, textTower } from './text.ts';
 import type { VisionConfig } from './vision.ts';
 import { visionTower } from './vision.ts';
@@ -12,7 +12,7 @@ import { visionTower } from './vision.ts';
 /** Resolves to rows [n, width] of each list of tokens: behind the second last layer and the final norm. */
 export async function encodePrompts(
   engine: Engine,
-  store: WeightStore,
+  store: TextWeights,
   config: TextConfig,
   prompts: readonly ArrayLike<number>[],
   options: RunOptions = {},
@@ -35,7 +35,7 @@ export async function encodePrompts(
 /** Resolves to the tokens [n, width] behind the last layer, or with `embed` to the embedding [projection], of a prepared picture. */
 export async function encodeSeen(
   engine: Engine,
-  store: WeightStore,
+  store: WeightSource,
   config: VisionConfig,
   { width, height, channels, data }: Raster,
   { embed, ...options }: RunOptions & { readonly embed: boolean },

@@ -4,11 +4,15 @@ import type { Graph, Tensor } from '../../graph/graph.ts';
 import { layerNorm } from '../../nn/layers.ts';
 import type { Module } from '../../nn/module.ts';
 import { block, list } from '../../nn/module.ts';
+import type { WeightSource } from '../../weights/upload.ts';
 import type { WeightStore } from '../../weights/weight-store.ts';
 import type { Config } from '../wan/components.ts';
 import { numberIn } from '../wan/components.ts';
 import type { Probe, TowerConfig } from './encoder-layer.ts';
 import { encoderLayer, parseTower } from './encoder-layer.ts';
+
+/** Weights that also give single rows. */
+export type TextWeights = WeightSource & Pick<WeightStore, 'readRows'>;
 
 export type TextConfig = TowerConfig & { readonly positions: number; readonly vocabulary: number };
 
@@ -24,7 +28,7 @@ export const parseTextConfig = (config: Config): TextConfig => ({
  * Throws `text/token` for an id outside the vocabulary and `text/length` for more of them than positions.
  */
 export async function readTextInputs(
-  store: WeightStore,
+  store: TextWeights,
   { width, positions, vocabulary }: TextConfig,
   ids: ArrayLike<number>,
 ): Promise<Float32Array> {

@@ -15,12 +15,12 @@ import { record } from '../../graph/record.ts';
 import { timestepSinusoid } from '../../kernels/rope.ts';
 import { Scope } from '../../nn/module.ts';
 import type { Engine } from '../../nn/run-once.ts';
+import { leaseWeights } from '../../nn/run-once.ts';
 import type { DdimSampler, Guidance } from '../../sampling/ddim.ts';
 import { DdimState } from '../../sampling/ddim-state.ts';
 import type { LoopOptions } from '../../sampling/loop.ts';
 import { runSteps } from '../../sampling/loop.ts';
 import type { WeightSource } from '../../weights/upload.ts';
-import { WeightSet } from '../../weights/upload.ts';
 import type { Unet3dConfig } from './config.ts';
 import type { ContextArgs } from './context.ts';
 import { borrowContext, keepContext, unetContext } from './context.ts';
@@ -70,9 +70,9 @@ export async function denoise(
   { onLatent, onStep, ...options }: DenoiseOptions = {},
 ): Promise<Float32Array> {
   const { gpu, pipelines, executor } = engine;
-  const weights = new WeightSet(gpu, source);
+  const weights = leaseWeights(engine, source);
   const state = new DdimState(gpu.device, plan.sampler, plan.shape, plan.guidance);
-  const owned: { destroy(): void }[] = [weights, state];
+  const owned: { destroy(): void }[] = [{ destroy: () => weights.release() }, state];
   const recorded = async (graph: Graph): Promise<Recording> => {
     fuse(graph, gpu.caps);
     await weights.load(graph);
