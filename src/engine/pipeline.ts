@@ -147,11 +147,10 @@ export type Mp4Result = {
 export async function animateToMp4(options: Mp4Options): Promise<Mp4Result> {
   const { picture, settings, tool } = options;
   const { width, height } = picture;
-  const id = (await hashOf(picture.data)) + settings.seed.toString(16).padStart(8, '0');
   const writer = await createMp4Writer({
     ...{ width, height },
     fps: settings.fps,
-    marking: { tool, settings, generated: { producer: tool, id } },
+    marking: { tool, settings },
   });
   try {
     let report: AnimateReport | undefined;

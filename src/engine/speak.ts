@@ -96,7 +96,6 @@ export async function speakToMp4(options: SpeakOptions): Promise<SpokenVideo> {
     marking: {
       tool: options.tool,
       settings: { prompt, ...settings },
-      generated: { producer: options.tool, id: crypto.randomUUID() },
     },
     ...options.codecs,
   });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { EngineError } from '../../src/engine/gpu/errors.ts';
 import { SOURCE_TYPE, markingTags, markingXmp } from '../../src/engine/video/marking.ts';
+import { markedMp4 } from '../../src/engine/video/mp4-writer.ts';
 import { boxesAt, mp4Box, mp4Boxes, u32At } from '../../src/engine/video/mp4-boxes.ts';
 import {
   appendXmp,
@@ -94,7 +95,7 @@ describe('an MP4 file', () => {
   });
 
   it('takes an XMP packet behind everything else', () => {
-    const file = appendXmp(mp4File(1), markingXmp());
+    const file = appendXmp(mp4File(1), markingXmp({ tool: 'Z' }, '1'));
     const last = mp4Boxes(file).at(-1);
     expect(last?.type).toBe('uuid');
     expect(new TextDecoder().decode(file.subarray(last?.start))).toContain(SOURCE_TYPE);
@@ -139,19 +140,31 @@ describe('an MP4 file', () => {
 });
 
 describe('marking', () => {
-  it('keeps the mark of generated content apart from prompt and seed', () => {
-    const mark = { producer: 'Zoetrope', id: 'abc' };
-    const silent = markingTags({ tool: 'Zoetrope 1.0', generated: mark });
+  const marking = { tool: 'Zoetrope 1.0' };
+
+  it('always says that it is generated, and tells prompt and seed only when asked to', () => {
+    const silent = markingTags(marking, 'abc');
     expect([...silent.keys()]).toEqual(['tool', 'AIGC', 'DigitalSourceType']);
-    expect(JSON.parse(silent.get('AIGC') ?? '')).toMatchObject({
+    expect(JSON.parse(silent.get('AIGC') ?? '')).toEqual({
       Label: '1',
-      ContentProducer: 'Zoetrope',
+      ContentProducer: 'Zoetrope 1.0',
       ProduceID: 'abc',
+      ReservedCode1: '',
+      ContentPropagator: '',
+      PropagateID: '',
+      ReservedCode2: '',
     });
-    const plain = markingTags({ tool: 'Zoetrope 1.0', settings: { seed: 5 } });
-    expect([...plain]).toEqual([
-      ['tool', 'Zoetrope 1.0'],
-      ['comment', '{"seed":5}'],
-    ]);
+    expect(markingTags({ ...marking, settings: { seed: 5 } }, 'abc').get('comment')).toBe(
+      '{"seed":5}',
+    );
+  });
+
+  it('is replaced as a whole, and names a file by its pictures alone', async () => {
+    const once = await markedMp4(mp4File(3).slice(), { ...marking, settings: { seed: 5 } });
+    const again = await markedMp4(once, marking);
+    expect([...readMp4Tags(again).keys()]).toEqual(['tool', 'AIGC', 'DigitalSourceType']);
+    expect(readMp4Tags(again).get('AIGC')).toBe(readMp4Tags(once).get('AIGC'));
+    expect(mp4Boxes(again).filter(({ type }) => type === 'uuid')).toHaveLength(1);
+    expect(again).toEqual(await markedMp4(mp4File(3).slice(), marking));
   });
 });

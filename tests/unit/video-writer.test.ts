@@ -222,7 +222,6 @@ describe('createMp4Writer', () => {
       marking: {
         tool: 'Zoetrope 1.0',
         settings: { seed: 3 },
-        generated: { producer: 'Z', id: '1' },
       },
     });
     expect(writer).toMatchObject({ codec: 'avc', codecString: 'avc1.64001e' });

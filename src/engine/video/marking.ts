@@ -1,7 +1,7 @@
 /**
- * What a finished video says about itself: which program made it, with which settings if the user agrees, and,
+ * What a finished file says about itself: which program made it, with which settings if the user agrees, and always,
  * readable by machines, that a trained model took part. The mark follows the IPTC digital source type (also used
- * by C2PA) and the AIGC field of China's labelling rules (GB 45438-2025).
+ * by C2PA) and the AIGC field of China's labelling rules (GB 45438-2025, TC260-PG-20258A).
  */
 import type { Mp4Tags } from './mp4-metadata.ts';
 
@@ -9,43 +9,58 @@ import type { Mp4Tags } from './mp4-metadata.ts';
 export const SOURCE_TYPE =
   'http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia';
 
+/** What the user decides about it. */
 export type VideoMarking = {
   /** Program and version. */
   readonly tool: string;
   /** Written as JSON into the comment; leave out to tell nothing about prompt and seed. */
   readonly settings?: Readonly<Record<string, unknown>>;
-  /** The mark of generated content; left out only when the user has switched it off. */
-  readonly generated?: { readonly producer: string; readonly id: string };
 };
 
-/** Returns the tags to write. */
-export function markingTags({ tool, settings, generated }: VideoMarking): Mp4Tags {
-  const tags = new Map([['tool', tool]]);
-  if (settings) tags.set('comment', JSON.stringify(settings));
-  if (generated) {
-    const label = {
-      Label: '1', // certainly generated
-      ContentProducer: generated.producer,
-      ProduceID: generated.id,
-      ReservedCode1: '',
-      ContentPropagator: '',
-      PropagateID: '',
-      ReservedCode2: '',
-    };
-    tags.set('AIGC', JSON.stringify(label));
-    tags.set('DigitalSourceType', SOURCE_TYPE);
-  }
-  return tags;
+/**
+ * Resolves to the number that the mark calls a file by: the first 16 hexadecimal digits of the SHA-256 of its pictures. It
+ * says nothing that the file itself does not say, and is the same for the same pictures.
+ */
+export async function produceId(content: Uint8Array<ArrayBuffer>): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', content));
+  return Array.from(digest.subarray(0, 8), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
+/** Returns the AIGC field as JSON. */
+export const aigcLabel = ({ tool }: VideoMarking, id: string): string =>
+  JSON.stringify({
+    Label: '1', // certainly generated
+    ContentProducer: tool,
+    ProduceID: id,
+    ReservedCode1: '',
+    ContentPropagator: '',
+    PropagateID: '',
+    ReservedCode2: '',
+  });
+
+/** Returns the tags to write, in the names that MP4 files use. */
+export function markingTags(marking: VideoMarking, id: string): Mp4Tags {
+  const { tool, settings } = marking;
+  return new Map([
+    ['tool', tool],
+    ...(settings ? [['comment', JSON.stringify(settings)] as const] : []),
+    ['AIGC', aigcLabel(marking, id)],
+    ['DigitalSourceType', SOURCE_TYPE],
+  ]);
+}
+
+const escaped = (text: string): string =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+
 /** Returns the mark as an XMP packet, the form that photo archives read. */
-export const markingXmp = (): string =>
+export const markingXmp = (marking: VideoMarking, id: string): string =>
   [
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>',
     '<x:xmpmeta xmlns:x="adobe:ns:meta/">',
     '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">',
-    '<rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/">',
+    '<rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" xmlns:TC260="http://www.tc260.org.cn/ns/AIGC/1.0/">',
     `<Iptc4xmpExt:DigitalSourceType>${SOURCE_TYPE}</Iptc4xmpExt:DigitalSourceType>`,
+    `<TC260:AIGC>${escaped(aigcLabel(marking, id))}</TC260:AIGC>`,
     '</rdf:Description></rdf:RDF></x:xmpmeta>',
     '<?xpacket end="r"?>',
   ].join('\n');

@@ -161,6 +161,16 @@ export function setMp4Times(file: Uint8Array, seconds = 0): void {
   }
 }
 
+/** Returns a copy of `file` without the XMP packets that stand behind everything else. */
+export function withoutXmp(file: Uint8Array): Uint8Array<ArrayBuffer> {
+  let end = file.byteLength;
+  for (const { type, at, start } of mp4Boxes(file).reverse()) {
+    if (type !== 'uuid' || !XMP_ID.every((byte, i) => file[start + i] === byte)) break;
+    end = at;
+  }
+  return file.slice(0, end);
+}
+
 /** Returns `file` with an XMP packet behind everything else. */
 export const appendXmp = (file: Uint8Array, packet: string): Uint8Array<ArrayBuffer> =>
   joined(file, mp4Box('uuid', XMP_ID, utf8(packet)));

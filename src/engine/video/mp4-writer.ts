@@ -3,9 +3,10 @@ import { ArrayBufferTarget, Muxer } from 'mp4-muxer';
 import { EngineError } from '../gpu/errors.ts';
 import { BT709, encoderConfig, videoFrame, workingCodec } from './encoder-probe.ts';
 import type { VideoFormat, WebCodecs } from './encoder-probe.ts';
-import { markingTags, markingXmp } from './marking.ts';
+import { markingTags, markingXmp, produceId } from './marking.ts';
 import type { VideoMarking } from './marking.ts';
-import { appendXmp, setMp4Times, writeMp4Tags } from './mp4-metadata.ts';
+import { boxesAt, joined } from './mp4-boxes.ts';
+import { appendXmp, setMp4Times, withoutXmp, writeMp4Tags } from './mp4-metadata.ts';
 import type { SoundCodec, SoundTrack, SoundWebCodecs } from './sound-track.ts';
 import { SOUND_TRACK_RATE, openSoundTrack, workingSoundCodec } from './sound-track.ts';
 import type { VideoCodec, VideoWriter } from './writer.ts';
@@ -155,7 +156,7 @@ export async function createMp4Writer(options: Mp4WriterOptions): Promise<VideoW
         'video/closed',
         'video — got a call after the end — create another writer',
       );
-      return marked(new Uint8Array(target.buffer), marking);
+      return markedMp4(new Uint8Array(target.buffer), marking);
     },
     abort() {
       failure ??= new EngineError('video/closed', 'video — was aborted — create another writer');
@@ -165,10 +166,19 @@ export async function createMp4Writer(options: Mp4WriterOptions): Promise<VideoW
   };
 }
 
-function marked(file: Uint8Array, marking: VideoMarking): Uint8Array<ArrayBuffer> {
-  setMp4Times(file);
-  const tagged = writeMp4Tags(file, markingTags(marking));
-  return marking.generated ? appendXmp(tagged, markingXmp()) : tagged;
+/**
+ * Resolves to a plain MP4 file with its tags and the mark of generated content, and without any time of day; tags that it
+ * had are replaced. Throws `video/damaged`.
+ */
+export async function markedMp4(
+  file: Uint8Array<ArrayBuffer>,
+  marking: VideoMarking,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const plain = withoutXmp(file);
+  setMp4Times(plain);
+  const media = boxesAt(plain, ['mdat']).map(({ start, end }) => plain.subarray(start, end));
+  const id = await produceId(joined(...media));
+  return appendXmp(writeMp4Tags(plain, markingTags(marking, id)), markingXmp(marking, id));
 }
 
 /** The encoder's description with the colours that the planes were made in. */
