@@ -39,3 +39,27 @@ export function blobSource(blob: Blob): ByteSource {
     },
   };
 }
+
+/**
+ * Yields the bytes [start, end) in pieces of `step`, the last one shorter. The next piece is on its way while one is
+ * worked on, so that reading and converting take no longer than the slower of the two.
+ */
+export async function* readAhead(
+  source: ByteSource,
+  start: number,
+  end: number,
+  step: number,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const ask = (at: number): Promise<Uint8Array> | undefined => {
+    if (at >= end) return undefined;
+    const piece = source.read(at, Math.min(at + step, end));
+    piece.catch(() => undefined); // told when it is awaited; a consumer that leaves early never does
+    return piece;
+  };
+  let next = ask(start);
+  for (let at = start; next; at += step) {
+    const piece = await next;
+    next = ask(at + step);
+    yield piece;
+  }
+}

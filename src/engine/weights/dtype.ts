@@ -72,6 +72,13 @@ const valuesOfE4m3 = Float32Array.from({ length: 256 }, (_, byte) => valueOfE4m3
 /** An E5M2 byte is the upper half of an f16. */
 const valuesOfE5m2 = halvesToFloats(Uint16Array.from({ length: 256 }, (_, byte) => byte << 8));
 
+/** The values of bytes by a table; plain loops are several times faster than `Float32Array.from` with a function. */
+function looked(bytes: Uint8Array, table: Float32Array): Float32Array<ArrayBuffer> {
+  const values = new Float32Array(bytes.length);
+  for (let i = 0; i < values.length; i++) values[i] = table[bytes[i] ?? 0] ?? NaN;
+  return values;
+}
+
 /**
  * Returns the values of `bytes` (a whole number of units) as f32. f16, bf16, 8-bit and 16-bit integers are exact;
  * f64 and the longer integers are rounded to nearest.
@@ -92,9 +99,9 @@ export function floatsOfBytes(dtype: StoredDtype, bytes: Uint8Array): Float32Arr
     case 'BF16':
       return bfloatsToFloats(new Uint16Array(buffer, byteOffset, count));
     case 'F8_E4M3':
-      return Float32Array.from(aligned, (byte) => valuesOfE4m3[byte] ?? NaN);
+      return looked(aligned, valuesOfE4m3);
     case 'F8_E5M2':
-      return Float32Array.from(aligned, (byte) => valuesOfE5m2[byte] ?? NaN);
+      return looked(aligned, valuesOfE5m2);
     case 'I64':
       return Float32Array.from(new BigInt64Array(buffer, byteOffset, count), Number);
     case 'I32':

@@ -1,5 +1,6 @@
 /** Safetensors files opened over any byte source, and their tensors read in pieces of bounded size. */
 import { EngineError } from '../gpu/errors.ts';
+import { readAhead } from './byte-source.ts';
 import type { ByteSource } from './byte-source.ts';
 import { floatsOfBytes, unitOf, valuesIn } from './dtype.ts';
 import { HEADER_LIMITS, PREFIX_BYTES, headerLength, parseHeader } from './safetensors-header.ts';
@@ -59,9 +60,7 @@ export async function* readBytes(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const size = unitOf(dtype).bytes;
   const step = Math.max(size, Math.floor(chunkBytes / size) * size);
-  for (let at = start; at < end; at += step) {
-    yield await file.source.read(at, Math.min(at + step, end));
-  }
+  yield* readAhead(file.source, start, end, step);
 }
 
 /** Returns the values of tensor `name` as f32, row-major, whatever it is stored as. */

@@ -237,8 +237,12 @@ function multiply(
   offset: number,
   { values, span }: { values: Float32Array; span: number },
 ): void {
-  for (let i = 0; i < piece.length; i++) {
-    piece[i] = (piece[i] ?? 0) * (values[Math.floor((offset + i) / span)] ?? 0);
+  // Row by row: a division for each value would cost more than reading it.
+  for (let at = 0; at < piece.length;) {
+    const row = span === Infinity ? 0 : Math.floor((offset + at) / span);
+    const end = Math.min(piece.length, (row + 1) * span - offset);
+    const factor = values[row] ?? 0;
+    for (; at < end; at++) piece[at] = (piece[at] ?? 0) * factor;
   }
 }
 
