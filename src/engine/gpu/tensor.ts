@@ -103,9 +103,10 @@ export function unpackTensor(bytes: ArrayBuffer, shape: Shape, dtype: Dtype): Fl
   const width = shape.at(-1) ?? 1;
   const rows = rowsOf(shape);
   const pitch = pitchOf(shape, dtype);
+  if (width === pitch && padded instanceof Float32Array) return padded;
   const values = new Float32Array(rows * width);
   for (let r = 0; r < rows; r++)
-    values.set(padded.subarray(r * pitch, r * pitch + width), r * width);
+    for (let c = 0; c < width; c++) values[r * width + c] = padded[r * pitch + c] ?? 0;
   return values;
 }
 

@@ -52,7 +52,10 @@ export type DecodedFrame = {
   readonly data: Float32Array;
 };
 
-/** Yields the frames of scaled latents in order; one recording decodes them all, a frame at a time. */
+/**
+ * Yields the frames of scaled latents in order; one recording decodes them all, a frame at a time, and works on the next
+ * while the caller has one.
+ */
 export async function* decodeFrames(
   engine: Engine,
   source: WeightSource,
@@ -69,22 +72,31 @@ export async function* decodeFrames(
     fuse(graph, gpu.caps);
     await weights.load(graph);
     const recording = await record(graph, { gpu, pipelines, weights: (key) => weights.get(key) });
+    const span = h * w * C;
+    const side = pixelsPerLatent(config);
+    const decode = async (index: number): Promise<DecodedFrame> => {
+      const own = values.subarray(index * span, (index + 1) * span);
+      const unscaled = own.map((value) => value / config.scale);
+      writeTensor(gpu.device, latent, unscaled);
+      await executor.replay(recording, signal ? { signal } : {});
+      onProgress?.((index + 1) / F);
+      const data = await readTensor(gpu.device, recording.result('frame'));
+      return { index, width: w * side, height: h * side, data };
+    };
+    const begin = (index: number): Promise<DecodedFrame> => {
+      const frame = decode(index);
+      frame.catch(() => undefined); // told when it is awaited
+      return frame;
+    };
+    let coming = begin(0);
     try {
-      const span = h * w * C;
-      const side = pixelsPerLatent(config);
       for (let index = 0; index < F; index++) {
-        const own = values.subarray(index * span, (index + 1) * span);
-        writeTensor(
-          gpu.device,
-          latent,
-          own.map((value) => value / config.scale),
-        );
-        await executor.replay(recording, signal ? { signal } : {});
-        onProgress?.((index + 1) / F);
-        const data = await readTensor(gpu.device, recording.result('frame'));
-        yield { index, width: w * side, height: h * side, data };
+        const frame = await coming;
+        if (index + 1 < F) coming = begin(index + 1);
+        yield frame;
       }
     } finally {
+      await coming.catch(() => undefined); // the caller may have left
       recording.destroy();
     }
   } finally {

@@ -71,7 +71,7 @@ export const generateDynamiCrafter: ClipPipeline<DynamiCrafterSource, DynamiCraf
     const coder = await partOf(source, 'autoencoder', () =>
       source.weights(renameAutoencoder(vae.channels.length, 'first_stage_model.')),
     );
-    const posteriors = await encodePictures(engine, coder, vae, pictures, report('picture'));
+    const posteriors = await encodePictures(engine, coder, vae, pictures, report('latent'));
     const latents = posteriors.map((posterior, i) => {
       const drawn = () => normal(seed, STREAMS.latent + i, posterior.mean.length);
       const noise = request.latentNoise?.[i] ?? drawn();

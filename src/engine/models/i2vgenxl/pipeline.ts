@@ -103,7 +103,7 @@ export const generateI2vgen: ClipPipeline<I2vgenSource, I2vgenRequest> = async f
   });
   trace('image_embeds', seen);
   const coder = await part('vae', renameOldAttention);
-  const [posterior] = await encodePictures(engine, coder, vae, [picture.video], report('picture'));
+  const [posterior] = await encodePictures(engine, coder, vae, [picture.video], report('latent'));
   const latentNoise = request.latentNoise ?? normal(seed, STREAMS.latent, h * w * C);
   const z = posterior?.sample(latentNoise).map((value) => value * vae.scale) ?? new Float32Array();
   const latents = countedLatents(z, F);

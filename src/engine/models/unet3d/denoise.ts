@@ -94,11 +94,13 @@ export async function denoise(
     }
     const step = await recorded(stepGraph(engine, plan, kept, state));
     state.start(plan.noise);
+    const steps = plan.sampler.steps.length;
+    const noiseOf = ahead(steps, plan.stepNoise);
     const next = (i: number): Recording => {
-      if (state.noisy) state.addNoise(plan.stepNoise(i));
+      if (state.noisy) state.addNoise(noiseOf(i));
       return step;
     };
-    await runSteps(executor, plan.sampler.steps.length, next, {
+    await runSteps(executor, steps, next, {
       ...options,
       onStep: async (done) => {
         onLatent?.(await readTensor(gpu.device, state.x));
@@ -109,6 +111,19 @@ export async function denoise(
   } finally {
     for (const part of owned.toReversed()) part.destroy();
   }
+}
+
+/** Returns `make` with the value for the next index made while the device works on this one. */
+function ahead<T>(count: number, make: (i: number) => T): (i: number) => T {
+  let made: { readonly index: number; readonly value: T } | undefined;
+  return (i) => {
+    const value = made?.index === i ? made.value : make(i);
+    if (i + 1 < count)
+      setTimeout(() => {
+        made = { index: i + 1, value: make(i + 1) };
+      });
+    return value;
+  };
 }
 
 /** Sums stay in f16 where all else does: so the released models are run by their authors. */

@@ -1,7 +1,8 @@
 /** What the pipelines of both 3-D UNets say while they run, and what they give. */
 import type { Engine } from '../../nn/run-once.ts';
 
-export type ClipStage = 'text' | 'picture' | 'denoise' | 'decode';
+/** Prompt, picture through CLIP, picture through the autoencoder, steps, frames. */
+export type ClipStage = 'text' | 'picture' | 'latent' | 'denoise' | 'decode';
 
 export type ClipProgress = {
   readonly stage: ClipStage;
