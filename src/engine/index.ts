@@ -63,7 +63,7 @@ export type {
 } from './run.ts';
 export { speakToMp4 } from './speak.ts';
 export type { AvatarFrame, AvatarSettings, Sound, SpeakOptions, SpokenVideo } from './speak.ts';
-export { outputSize, PRESETS, resolveSettings } from './settings.ts';
+export { outputSize, PRESETS, resolveSettings, SETTING_LIMITS } from './settings.ts';
 export type { PrecisionChoice, Preset, Settings, WeightsChoice } from './settings.ts';
 export type { SoundCodec } from './video/sound-track.ts';
 export { indexedDbStore } from './tuning/indexed-db-store.ts';

@@ -42,6 +42,10 @@ export type Settings = {
 
 /** All presets, the quickest first. */
 export const PRESETS: readonly Preset[] = ['preview', 'standard', 'high'];
+/** Least and largest value of each number that can be set. */
+export const SETTING_LIMITS = limits satisfies Readonly<
+  Record<'frames' | 'steps' | 'fps' | 'motion' | 'guidance' | 'shift' | 'seed', number[]>
+>;
 const PRECISIONS: readonly PrecisionChoice[] = ['auto', 'f32', 'f16'];
 const WEIGHTS: readonly WeightsChoice[] = ['int8', 'int4'];
 

@@ -1,6 +1,7 @@
 /** The built app for tests: served as the commands serve it, in a browser on the software adapter. */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import process from 'node:process';
 import type { Page } from 'puppeteer';
 import { openInBrowser } from '../../scripts/lib/browser.mjs';
 import { builtApp } from '../../scripts/lib/build.mjs';
@@ -25,7 +26,8 @@ export type OpenApp = {
 
 /** Opens the page with the tiny model's files in place of the built-in model's. */
 export async function openApp(): Promise<OpenApp> {
-  const dist = builtApp();
+  // ZOETROPE_APP names a built app to test in place of the one in dist/.
+  const dist = builtApp(process.env['ZOETROPE_APP']);
   const server = await serve(dist, tinyFiles(dist));
   const { browser, page: first } = await openInBrowser(
     `${server.url}animate.html`,
@@ -59,7 +61,7 @@ export async function openApp(): Promise<OpenApp> {
 }
 
 /** The addresses of the built-in model in a build, with the tiny model's files behind them. */
-function tinyFiles(dist: string): Record<string, string> {
+export function tinyFiles(dist: string): Record<string, string> {
   const assets = readdirSync(join(dist, 'assets'));
   return Object.fromEntries(
     assets.flatMap((name) => {

@@ -1,5 +1,5 @@
 /** Spans over time on a canvas: stages above, kernels below. The wheel zooms, dragging moves, pointing names. */
-import type { Span } from '../engine/index.ts';
+import type { Span } from '../../engine/index.ts';
 
 const ROW = 22;
 const HEIGHT = 4 * ROW;
@@ -64,14 +64,15 @@ export function flameChart(spans: readonly Span[]): HTMLElement {
   return chart;
 }
 
-/** Rows: stages, the outermost block, kernels, encoding on the CPU. Neighbours of one name in the upper rows are one bar. */
+/** Rows: stages, the outermost block, kernels, work on the CPU. Neighbours of one name in the upper rows are one bar. */
 function barsOf(spans: readonly Span[]): Bar[] {
   const bars: Bar[] = [];
   const joined: (Bar & { endMs: number })[] = [];
   for (const { track, stage, kernel, label, beginMs, endMs } of spans) {
     const detail = `${stage} ${label}`;
-    if (track === 'encode') {
-      bars.push({ name: 'encode', detail, row: 3, beginMs, endMs });
+    if (track !== 'device') {
+      const name = track === 'encode' ? track : `${stage} ${kernel}`;
+      bars.push({ name, detail, row: 3, beginMs, endMs });
       continue;
     }
     bars.push({ name: kernel, detail, row: 2, beginMs, endMs });

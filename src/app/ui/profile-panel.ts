@@ -1,12 +1,10 @@
 /** The page's profile, behind `?profile`: times by stage and kernel, a flame chart, and the trace as a file. */
-import type { Span } from '../engine/index.ts';
-import { byKernel, byStage, chromeTrace } from '../engine/index.ts';
-import { element } from './dom.ts';
+import type { Span } from '../../engine/index.ts';
+import { byKernel, byStage, chromeTrace } from '../../engine/index.ts';
 import { flameChart } from './flame-chart.ts';
 
-/** Shows the profile of a run in place of the last one. */
-export function showProfile(spans: readonly Span[]): void {
-  const panel = element('profile', HTMLDivElement);
+/** Returns the parts of a run's profile. */
+export function profileParts(spans: readonly Span[]): HTMLElement[] {
   const stages = byStage(spans).map(({ stage, dispatches, busyMs, spanMs, encodeMs }) => [
     stage,
     String(dispatches),
@@ -23,14 +21,13 @@ export function showProfile(spans: readonly Span[]): void {
     gflops.toFixed(0),
     gigabytes.toFixed(1),
   ]);
-  panel.replaceChildren(
+  return [
     table('Stages', ['stage', 'dispatches', 'busy ms', 'span ms', 'idle', 'encode ms'], stages),
     flameChart(spans),
     table('Kernels', ['stage / kernel', 'calls', 'ms', 'share', 'GFLOP/s', 'GB/s'], kernels),
     note(),
     traceLink(spans),
-  );
-  panel.hidden = false;
+  ];
 }
 
 function note(): HTMLParagraphElement {

@@ -1,0 +1,16 @@
+/** The place of the profile, behind `?profile`: filled when a run has taken one. */
+import { useEffect, useRef } from 'preact/hooks';
+import { result } from '../state/run.ts';
+
+/** The place; nothing while there is no profile. */
+export function Profile() {
+  const place = useRef<HTMLDivElement>(null);
+  const spans = result.value?.profile;
+  useEffect(() => {
+    if (!spans) return;
+    void import('./profile-panel.ts').then(({ profileParts }) =>
+      place.current?.replaceChildren(...profileParts(spans)),
+    );
+  }, [spans]);
+  return spans ? <div id="profile" ref={place} /> : null;
+}
