@@ -2,6 +2,8 @@
 import { openDevice } from '../src/engine/gpu/device.ts';
 import type { Gpu } from '../src/engine/gpu/device.ts';
 import { PipelineCache } from '../src/engine/kernels/pipelines.ts';
+import type { AvatarBench } from './avatar-page.ts';
+import { avatarBench } from './avatar-page.ts';
 import { copyBandwidth } from './copy.ts';
 import type { LadderBench } from './ladder-page.ts';
 import { ladderBench } from './ladder-page.ts';
@@ -31,6 +33,7 @@ export type Bench = {
   readonly kernels: KernelBench;
   readonly operators: OperatorBench;
   readonly ladders: LadderBench;
+  readonly avatar: AvatarBench;
 };
 
 declare global {
@@ -83,4 +86,5 @@ globalThis.bench = {
   kernels,
   operators: operatorBench,
   ladders: ladderBench,
+  avatar: avatarBench,
 };

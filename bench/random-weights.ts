@@ -8,7 +8,8 @@ import { BINDING_ALIGNMENT, Graph } from '../src/engine/graph/graph.ts';
 import { record } from '../src/engine/graph/record.ts';
 import type { PipelineCache } from '../src/engine/kernels/pipelines.ts';
 import { quantiseKernel } from '../src/engine/kernels/quantise-groups.ts';
-import { SHAPES_ALONE, WeightSet } from '../src/engine/weights/upload.ts';
+import type { WeightSource } from '../src/engine/weights/upload.ts';
+import { WeightSet } from '../src/engine/weights/upload.ts';
 import { submitRepeats } from './encode.ts';
 import type { Fill } from './fill.ts';
 import { Filler } from './fill.ts';
@@ -25,37 +26,29 @@ const quantiseOp: Op<QuantiseInputs, null> = {
   },
 };
 
-/** The same key has the same values on every device, at every precision, in every graph. */
-export class RandomWeights {
+/** Makes values on the device: the same key has the same ones on every device, at every precision, in every graph. */
+export class RandomFill {
   readonly #gpu: Gpu;
   readonly #pipelines: PipelineCache;
   readonly #filler: Filler;
-  /** Lies as a real model's weights do: many in one buffer. */
-  readonly #set: WeightSet;
-  readonly #filled = new Set<string>();
 
   constructor(gpu: Gpu, pipelines: PipelineCache) {
     this.#gpu = gpu;
     this.#pipelines = pipelines;
     this.#filler = new Filler(gpu.device);
-    this.#set = new WeightSet(gpu, SHAPES_ALONE);
   }
 
-  /** Bytes held on the device. */
-  get bytes(): number {
-    return this.#set.bytes;
-  }
-
-  /** Makes what `graph` needs and is not there yet; `given` names values in place of its own. */
-  async load(graph: Graph, given: Readonly<Record<string, GivenFill>> = {}): Promise<void> {
-    await this.#set.load(graph);
-    for (const [key, tensor] of graph.weights) {
-      if (this.#filled.has(key)) continue;
-      this.#filled.add(key);
+  /** Fills weights where `get` says that they lie; `given` names values in place of their own. */
+  async fill(
+    weights: ReadonlyMap<string, Tensor>,
+    get: (key: string) => DeviceTensor,
+    given: Readonly<Record<string, GivenFill>> = {},
+  ): Promise<void> {
+    for (const [key, tensor] of weights) {
       const { dtype, source } = tensor;
-      const whole = this.#set.get(key);
-      const scales = graph.scales(tensor);
-      const beside = scales && this.#set.get(scales.label);
+      const whole = get(key);
+      const scales = tensor.graph.scales(tensor);
+      const beside = scales && get(scales.label);
       let [offset, scalesAt] = [whole.offset, beside?.offset ?? 0];
       for (const part of source.kind === 'stack' ? source.parts : [tensor]) {
         const place = { ...whole, shape: part.shape, offset };
@@ -68,43 +61,81 @@ export class RandomWeights {
           this.#fill(place, fill, logical);
           continue;
         }
-        const ownScales = graph.scales(part)?.shape ?? beside.shape;
+        const ownScales = tensor.graph.scales(part)?.shape ?? beside.shape;
         await this.#quantise(fill, place, { ...beside, shape: ownScales, offset: scalesAt });
         scalesAt += bytesOf(ownScales, beside.dtype);
       }
     }
   }
 
-  /** Fills a tensor in place, or beside it where no binding can begin there. */
   #fill(place: DeviceTensor, fill: Fill, logical: Shape): void {
-    if (place.offset % BINDING_ALIGNMENT === 0) {
-      this.#filler.write(place, fill, logical);
-      return;
-    }
-    const { device } = this.#gpu;
-    const apart = createTensor(device, place.label, place.shape, place.dtype);
-    this.#filler.write(apart, fill, logical);
-    const encoder = device.createCommandEncoder();
-    const bytes = bytesOf(place.shape, place.dtype);
-    encoder.copyBufferToBuffer(apart.buffer, 0, place.buffer, place.offset, bytes);
-    device.queue.submit([encoder.finish()]);
-    apart.buffer.destroy();
+    const { tensor, bring } = this.#bindable(place);
+    this.#filler.write(tensor, fill, logical);
+    bring();
   }
 
   /** Makes the values of a matrix in f32 and turns them into integers and scales. */
-  async #quantise(fill: Fill, q: DeviceTensor, scale: DeviceTensor): Promise<void> {
-    const x = createTensor(this.#gpu.device, `${q.label}/values`, q.shape, 'f32');
+  async #quantise(fill: Fill, integers: DeviceTensor, scales: DeviceTensor): Promise<void> {
+    const x = createTensor(this.#gpu.device, `${integers.label}/values`, integers.shape, 'f32');
     this.#filler.write(x, fill);
+    const [q, scale] = [this.#bindable(integers), this.#bindable(scales)];
     const graph = new Graph({ precision: 'f32' });
-    const inputs = { x: graph.external(x), q: graph.external(q), scale: graph.external(scale) };
-    graph.effect(quantiseOp, inputs, null);
+    const outputs = { q: graph.external(q.tensor), scale: graph.external(scale.tensor) };
+    graph.effect(quantiseOp, { x: graph.external(x), ...outputs }, null);
     const recording = await record(graph, {
       ...{ gpu: this.#gpu, pipelines: this.#pipelines },
-      weights: (key) => this.get(key),
+      weights: notRead,
     });
     submitRepeats(this.#gpu.device, recording, 1);
+    for (const { bring } of [q, scale]) bring();
+    await this.#gpu.device.queue.onSubmittedWorkDone(); // else the values of a whole model pile up
     recording.destroy();
     x.buffer.destroy();
+  }
+
+  /** Returns the place itself, or a tensor of its size where no binding can begin there, which `bring` copies to it. */
+  #bindable(place: DeviceTensor): { readonly tensor: DeviceTensor; bring(): void } {
+    if (place.offset % BINDING_ALIGNMENT === 0) return { tensor: place, bring: () => undefined };
+    const { device } = this.#gpu;
+    const apart = createTensor(device, place.label, place.shape, place.dtype);
+    const bring = (): void => {
+      const encoder = device.createCommandEncoder();
+      const bytes = bytesOf(place.shape, place.dtype);
+      encoder.copyBufferToBuffer(apart.buffer, 0, place.buffer, place.offset, bytes);
+      device.queue.submit([encoder.finish()]);
+      apart.buffer.destroy();
+    };
+    return { tensor: apart, bring };
+  }
+}
+
+const notRead = (): never => {
+  throw new Error('random weights are made on the device, not read');
+};
+
+/** The random weights of the graphs of one model. They lie as a real model's do: many in one buffer. */
+export class RandomWeights {
+  readonly #set: WeightSet;
+  #given: Readonly<Record<string, GivenFill>> = {};
+
+  constructor(gpu: Gpu, pipelines: PipelineCache) {
+    const random = new RandomFill(gpu, pipelines);
+    const source: WeightSource = {
+      ...{ info: notRead, read: notRead },
+      fill: (weights, get) => random.fill(weights, get, this.#given),
+    };
+    this.#set = new WeightSet(gpu, source);
+  }
+
+  /** Bytes held on the device. */
+  get bytes(): number {
+    return this.#set.bytes;
+  }
+
+  /** Makes what `graph` needs and is not there yet; `given` names values in place of its own. */
+  async load(graph: Graph, given: Readonly<Record<string, GivenFill>> = {}): Promise<void> {
+    this.#given = given;
+    await this.#set.load(graph);
   }
 
   /** Returns the weight under `key`. Throws `weights/missing` when no graph asked for it. */

@@ -6,6 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
+import { benchAvatar } from './bench/avatar.mjs';
 import { benchKernels } from './bench/kernels.mjs';
 import { benchLadder } from './bench/ladder.mjs';
 import { benchModel } from './bench/model.mjs';
@@ -25,7 +26,9 @@ const HELP = `npm run bench -- [OPTION...]
   --rows SECTION   operators, kernels or model (the built-in one, end to end); default: all, with --peers operators
   --only NAME      rows whose name begins so
   --ladder MODEL   the engine's levers one after another on a model with random weights: time, memory, error
-  --size SIZE      of the ladder: full (default) or tiny, which a processor finishes
+  --avatar         Live Avatar with random weights: seconds a block, frames a second, memory; --only "384x256 int4 int8"
+  --trace FILE     of the last row of --avatar: its stages as a trace for Perfetto
+  --size SIZE      of the ladder or the avatar: full (default) or tiny, which a processor finishes
   --untuned        leave the choice of kernels to their defaults: no timing of variants first
   --steps N        of the ladder (default: 2, tiny 8); from 6 on with rungs that leave steps out
   --seconds S      time for each row of each library (default: 0.5)
@@ -78,7 +81,7 @@ async function bench() {
   const only = values.only ?? '';
   const ladder = values.ladder;
   const wants = (/** @type {string} */ section) =>
-    ladder === undefined && (rows === undefined || rows === section);
+    ladder === undefined && values.avatar !== true && (rows === undefined || rows === section);
   const about = { date: new Date().toISOString(), arguments: measuring(process.argv.slice(2)) };
   const save = (/** @type {object} */ figures) => {
     if (values.json === undefined) return;
@@ -110,10 +113,20 @@ async function bench() {
               (part) => save({ ladder: part }),
             ),
           ),
+    avatar:
+      values.avatar === true
+        ? await onPage(values.bench, browser, (session) =>
+            benchAvatar(session, { only, size: values.size ?? 'full' }, (part, trace) => {
+              save({ avatar: part });
+              if (values.trace !== undefined)
+                writeFileSync(here(values.trace), JSON.stringify(trace));
+            }),
+          )
+        : undefined,
   };
   save(report);
   const { operators, kernels } = report;
-  const failures = [operators, kernels, report.ladder].reduce(
+  const failures = [operators, kernels, report.ladder, report.avatar].reduce(
     (sum, part) => sum + (part?.failures ?? 0),
     0,
   );
@@ -159,6 +172,7 @@ function options() {
         rows: string,
         page: /** @type {const} */ ({ type: 'string', multiple: true }),
         ladder: string,
+        trace: string,
         size: string,
         steps: string,
         only: string,
@@ -169,6 +183,7 @@ function options() {
         small: boolean,
         untuned: boolean,
         peers: boolean,
+        avatar: boolean,
         bench: string,
         dist: string,
         help: /** @type {const} */ ({ type: 'boolean', short: 'h' }),

@@ -56,7 +56,9 @@ describe('a profile', () => {
       expect(name).not.toBe('');
     }
     const named = trace.traceEvents.filter(({ name }) => name === 'thread_name');
-    expect(named.map(({ args }) => args['name'])).toEqual(['stages', 'encode', 'device']);
+    expect(named.map(({ args }) => args['name'])).toEqual([
+      ...['stage encode', 'stage denoise', 'commands', 'device'],
+    ]);
     const threads = new Set(named.map(({ tid }) => tid));
     expect(complete.every(({ tid, pid }) => threads.has(tid) && pid === 1)).toBe(true);
     const norm = complete.find(({ name, cat }) => name === 'norm' && cat === 'encode');
@@ -66,5 +68,25 @@ describe('a profile', () => {
       ['encode', 1000, 4000],
       ['denoise', 6000, 6000],
     ]);
+  });
+
+  it('shows stages that take turns on the device, and what the host does, each in a thread of its own', () => {
+    const { traceEvents } = chromeTrace([
+      span('denoise', 'matmul', 0, 10),
+      span('decode', 'conv', 10, 15),
+      span('denoise', 'matmul', 15, 20),
+      span('write', 'frame', 12, 18, 'host'),
+    ]);
+    const threads = traceEvents.filter(({ name }) => name === 'thread_name');
+    const tid = (name: string) => threads.find(({ args }) => args['name'] === name)?.tid;
+    const bars = traceEvents.filter(({ cat }) => cat === 'stage' || cat === 'host');
+    expect(bars.map(({ name, tid, ts, dur }) => [name, tid, ts, dur])).toEqual([
+      ['frame', tid('stage write'), 12_000, 6000],
+      ['denoise', tid('stage denoise'), 0, 10_000],
+      ['decode', tid('stage decode'), 10_000, 5000],
+      ['denoise', tid('stage denoise'), 15_000, 5000],
+    ]);
+    const rows = byStage([span('write', 'frame', 12, 18, 'host')]);
+    expect(rows).toEqual([{ stage: 'write', dispatches: 0, busyMs: 0, spanMs: 6, encodeMs: 0 }]);
   });
 });

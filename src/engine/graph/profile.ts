@@ -4,11 +4,14 @@ import { EngineError } from '../gpu/errors.ts';
 import { GPUUsage } from '../gpu/usage.ts';
 import type { RecordedDispatch } from './record.ts';
 
-/** One dispatch on the device, or one slice on the CPU. Times are milliseconds on the clock of `performance.now()`. */
+/**
+ * One dispatch on the device, one slice that the CPU encodes, or other work of the host. Times are milliseconds on the
+ * clock of `performance.now()`.
+ */
 export type Span = {
-  readonly track: 'device' | 'encode';
+  readonly track: 'device' | 'encode' | 'host';
   readonly stage: string;
-  /** Kernel; `slice` on the CPU. */
+  /** Kernel; `slice` where the CPU encodes; what the host does. */
   readonly kernel: string;
   /** Module path and kernel. */
   readonly label: string;
@@ -47,16 +50,33 @@ export class Profiler {
     return this.#spans;
   }
 
-  /** Names what is run from now on. */
+  /** Names what is run from now on, where the run has no name of its own. */
   enter(stage: string): void {
     this.#stage = stage;
+  }
+
+  /** Takes the time of work beside the device. */
+  async host<T>(stage: string, what: string, work: () => Promise<T>): Promise<T> {
+    const beginMs = performance.now();
+    try {
+      return await work();
+    } finally {
+      this.#spans.push({
+        ...{ track: 'host', stage, kernel: what, label: what, flops: 0, bytes: 0 },
+        ...{ beginMs, endMs: performance.now() },
+      });
+    }
   }
 
   /**
    * Encodes `dispatches` with a stamp before and behind each. The function returned submits them; its promise resolves
    * when their times are among `spans`.
    */
-  encode(encoder: GPUCommandEncoder, dispatches: readonly RecordedDispatch[]): () => Promise<void> {
+  encode(
+    encoder: GPUCommandEncoder,
+    dispatches: readonly RecordedDispatch[],
+    stage = this.#stage,
+  ): () => Promise<void> {
     const { device } = this.#gpu;
     const begin = performance.now();
     const count = 2 * dispatches.length;
@@ -80,7 +100,6 @@ export class Profiler {
     });
     encoder.resolveQuerySet(querySet, 0, count, resolved, 0);
     encoder.copyBufferToBuffer(resolved, 0, read, 0, 8 * count);
-    const stage = this.#stage;
     return async () => {
       device.queue.submit([encoder.finish()]);
       const submitted = performance.now();

@@ -7,6 +7,8 @@ export type ReplayOptions = {
   readonly signal?: AbortSignal;
   /** Called when the device has finished a slice: share of this recording's estimated work, 0..1. */
   readonly onProgress?: (done: number) => void;
+  /** What the work is called in a profile, where runs of several kinds go on at a time; else as the profiler was told. */
+  readonly stage?: string;
 };
 
 /** What an executor has done since it was made. */
@@ -85,7 +87,7 @@ export class Executor {
     while (next < dispatches.length) {
       if (options.signal?.aborted) break;
       const begin = performance.now();
-      const { end, work, submit } = this.#encodeSlice(dispatches, each, next);
+      const { end, work, submit } = this.#encodeSlice(recording, each, next, options);
       const encoded = performance.now();
       const stamped = submit();
       const submitted = performance.now();
@@ -108,9 +110,10 @@ export class Executor {
   }
 
   #encodeSlice(
-    dispatches: readonly RecordedDispatch[],
+    { dispatches }: Recording,
     each: Float64Array,
     start: number,
+    { stage }: ReplayOptions,
   ): { end: number; work: number; submit: () => Promise<void> | undefined } {
     const { device } = this.#gpu;
     const budget = this.#rate * SLICE_MS;
@@ -124,7 +127,8 @@ export class Executor {
     }
     const encoder = device.createCommandEncoder();
     if (this.profiler) {
-      return { end, work, submit: this.profiler.encode(encoder, dispatches.slice(start, end)) };
+      const slice = dispatches.slice(start, end);
+      return { end, work, submit: this.profiler.encode(encoder, slice, stage) };
     }
     const pass = encoder.beginComputePass();
     let bound: GPUComputePipeline | undefined;

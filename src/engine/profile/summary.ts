@@ -6,7 +6,7 @@ export type StageRow = {
   readonly dispatches: number;
   /** Time in which the device worked. */
   readonly busyMs: number;
-  /** From the first dispatch to the end of the last. */
+  /** From the first dispatch, or work of the host, to the end of the last. */
   readonly spanMs: number;
   /** Time that encoding took on the CPU. */
   readonly encodeMs: number;
@@ -29,13 +29,14 @@ export function byStage(spans: readonly Span[]): StageRow[] {
   return groupsOf(spans, ({ stage }) => stage).map(([stage, group]) => {
     const device = group.filter(({ track }) => track === 'device');
     const encode = group.filter(({ track }) => track === 'encode');
-    const begin = device.reduce((least, { beginMs }) => Math.min(least, beginMs), Infinity);
-    const end = device.reduce((most, { endMs }) => Math.max(most, endMs), -Infinity);
+    const worked = group.filter(({ track }) => track !== 'encode');
+    const begin = worked.reduce((least, { beginMs }) => Math.min(least, beginMs), Infinity);
+    const end = worked.reduce((most, { endMs }) => Math.max(most, endMs), -Infinity);
     return {
       stage,
       dispatches: device.length,
       busyMs: totalOf(device),
-      spanMs: device.length > 0 ? end - begin : 0,
+      spanMs: worked.length > 0 ? end - begin : 0,
       encodeMs: totalOf(encode),
     };
   });

@@ -21,51 +21,52 @@ export type Trace = {
 };
 
 const PROCESS = 1;
-/** Threads of the trace, top to bottom: stages above what runs in them. */
-const THREADS = ['stages', 'encode', 'device'] as const;
+type Place = { readonly pid: number; readonly tid: number };
 
-const threadOf = (name: (typeof THREADS)[number]): { pid: number; tid: number } => ({
-  pid: PROCESS,
-  tid: THREADS.indexOf(name) + 1,
-});
-
-/** Returns the trace of `spans`; its clock starts with the first of them. */
+/** Returns the trace of `spans`; its clock starts with the first of them. Every stage has a thread, so that overlaps show. */
 export function chromeTrace(spans: readonly Span[]): Trace {
   const origin = spans.reduce((least, { beginMs }) => Math.min(least, beginMs), Infinity);
   const at = (ms: number): number => Math.max(0, (ms - origin) * 1000);
-  const events = spans.map((span): TraceEvent => ({
-    ...{ ph: 'X', name: span.kernel, cat: span.stage, ...threadOf(span.track) },
-    ts: at(span.beginMs),
-    dur: at(span.endMs) - at(span.beginMs),
-    args: { label: span.label, flops: span.flops, bytes: span.bytes },
-  }));
+  const stages = [...new Set(spans.map(({ stage }) => stage))];
+  const threads = [...stages.map((stage) => `stage ${stage}`), 'commands', 'device'];
+  const place = (thread: string): Place => ({ pid: PROCESS, tid: threads.indexOf(thread) + 1 });
+  const event = (name: string, cat: string, thread: string, times: Times): TraceEvent => ({
+    ...{ ph: 'X', name, cat, ...place(thread) },
+    ...{ ts: at(times.beginMs), dur: at(times.endMs) - at(times.beginMs), args: {} },
+  });
+  const host = spans.filter(({ track }) => track === 'host');
   return {
     displayTimeUnit: 'ms',
     traceEvents: [
       meta('process_name', { pid: PROCESS, tid: 0 }, 'Zoetrope'),
-      ...THREADS.map((name) => meta('thread_name', threadOf(name), name)),
-      ...stageEvents(spans, at),
-      ...events,
+      ...threads.map((name) => meta('thread_name', place(name), name)),
+      ...host.map((span) => event(span.kernel, 'host', `stage ${span.stage}`, span)),
+      ...runsOf(spans).map((run) => event(run.stage, 'stage', `stage ${run.stage}`, run)),
+      ...spans.flatMap((span) => {
+        if (span.track === 'host') return [];
+        const { label, flops, bytes } = span;
+        const thread = span.track === 'encode' ? 'commands' : 'device';
+        return [{ ...event(span.kernel, span.stage, thread, span), args: { label, flops, bytes } }];
+      }),
     ],
   };
 }
 
-const meta = (name: string, place: { pid: number; tid: number }, value: string): TraceEvent => ({
+const meta = (name: string, place: Place, value: string): TraceEvent => ({
   ...{ ph: 'M', name, ...place },
   args: { name: value },
 });
 
-/** One event for each run of spans that belong to one stage. */
-function stageEvents(spans: readonly Span[], at: (ms: number) => number): TraceEvent[] {
-  const runs: { stage: string; begin: number; end: number }[] = [];
-  for (const { track, stage, beginMs, endMs } of spans) {
-    if (track !== 'device') continue;
+type Times = Pick<Span, 'beginMs' | 'endMs'>;
+
+/** The times in which the device worked for one stage and no other. */
+function runsOf(spans: readonly Span[]): readonly (Times & { readonly stage: string })[] {
+  const runs: { stage: string; beginMs: number; endMs: number }[] = [];
+  const device = spans.filter(({ track }) => track === 'device');
+  for (const { stage, beginMs, endMs } of device.toSorted((a, b) => a.beginMs - b.beginMs)) {
     const last = runs.at(-1);
-    if (last?.stage === stage) last.end = Math.max(last.end, endMs);
-    else runs.push({ stage, begin: beginMs, end: endMs });
+    if (last?.stage === stage) last.endMs = Math.max(last.endMs, endMs);
+    else runs.push({ stage, beginMs, endMs });
   }
-  return runs.map(({ stage, begin, end }) => ({
-    ...{ ph: 'X', name: stage, cat: 'stage', ...threadOf('stages') },
-    ...{ ts: at(begin), dur: at(end) - at(begin), args: {} },
-  }));
+  return runs;
 }

@@ -6,6 +6,7 @@ import { bytesOf, packTensor, readBytes, sizeOf } from '../gpu/tensor.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { checkpointWeights } from '../graph/graph.ts';
 import type { Graph, Tensor } from '../graph/graph.ts';
+import { readAhead } from './byte-source.ts';
 import type { ByteSource } from './byte-source.ts';
 import { bfloatsToHalves } from './convert.ts';
 import type { StoredDtype } from './dtype.ts';
@@ -31,6 +32,11 @@ export type WeightSource = {
   ): { readonly dtype: StoredDtype; readonly pieces: AsyncIterable<Uint8Array> } | undefined;
   /** Where quantised weights are kept from run to run. */
   readonly packs?: Packs | undefined;
+  /**
+   * Makes the values of weights on the device itself, where `get` says that they lie; nothing is read then, and no shape
+   * compared.
+   */
+  fill?(weights: ReadonlyMap<string, Tensor>, get: (key: string) => DeviceTensor): Promise<void>;
 };
 
 const noValues = (): never => {
@@ -38,7 +44,11 @@ const noValues = (): never => {
 };
 
 /** Weights without values: space is taken for them as for real ones, for forecasts of memory. */
-export const SHAPES_ALONE: WeightSource = { info: noValues, read: noValues };
+export const SHAPES_ALONE: WeightSource = {
+  info: noValues,
+  read: noValues,
+  fill: () => Promise.resolve(),
+};
 
 /** Bytes of a file that are asked for at once. */
 const PIECE_BYTES = 4 * 2 ** 20;
@@ -75,9 +85,10 @@ export class WeightSet {
   async load(graph: Graph, onProgress?: (done: number) => void): Promise<void> {
     const wanted = [...graph.weights].filter(([key, tensor]) => !this.#has(key, tensor.dtype));
     const total = wanted.reduce((sum, [, tensor]) => sum + sizeOf(tensor.shape), 0);
-    if (this.#source !== SHAPES_ALONE) {
+    const source = this.#source;
+    if (!source.fill) {
       for (const [, tensor] of wanted)
-        for (const part of partsOf(tensor)) checkShape(part, this.#source);
+        for (const part of partsOf(tensor)) checkShape(part, source);
     }
     this.#memory.announce(wanted.flatMap(([, tensor]) => sizesOf(tensor)));
     const packs = wanted.some(([, tensor]) => tensor.graph.scales(tensor)) && this.#source.packs;
@@ -87,11 +98,12 @@ export class WeightSet {
     const before = this.#memory.count;
     let done = 0;
     for (const [key, tensor] of wanted) {
-      await this.#upload(key, tensor, pack === undefined);
+      await this.#upload(key, tensor, pack === undefined && !source.fill);
       done += sizeOf(tensor.shape);
       if (!pack) onProgress?.(done / total);
     }
     this.#quantiser?.release();
+    await source.fill?.(new Map(wanted), (key) => this.get(key));
     const buffers = this.#memory.after(before);
     if (pack) await this.#unpack(pack, buffers, onProgress);
     else if (packs) await this.#keep(packs, name, buffers).catch(told);
@@ -105,12 +117,12 @@ export class WeightSet {
   ): Promise<void> {
     let at = 0;
     for (const buffer of buffers) {
-      for (let offset = 0; offset < buffer.size; offset += PACK_BYTES) {
-        const end = Math.min(buffer.size, offset + PACK_BYTES);
-        const bytes = await pack.read(at + offset, at + end);
+      let offset = 0;
+      for await (const bytes of readAhead(pack, at, at + buffer.size, PACK_BYTES)) {
         this.#gpu.device.queue.writeBuffer(buffer, offset, bytes as Uint8Array<ArrayBuffer>);
+        offset += bytes.byteLength;
         await this.#pace(bytes.byteLength);
-        onProgress?.((at + end) / pack.size);
+        onProgress?.((at + offset) / pack.size);
       }
       at += buffer.size;
     }
@@ -154,9 +166,7 @@ export class WeightSet {
     const scales = tensor.graph.scales(tensor);
     const place = await this.#memory.take(bytesOf(shape, dtype));
     const beside = scales && (await this.#memory.take(bytesOf(scales.shape, scales.dtype)));
-    if (fill && this.#source !== SHAPES_ALONE) {
-      await this.#fill(tensor, this.#source, place, beside);
-    }
+    if (fill) await this.#fill(tensor, this.#source, place, beside);
     this.#loaded.set(key, { label: key, shape, dtype, ...place });
     if (!scales || !beside) return;
     const { label } = scales;

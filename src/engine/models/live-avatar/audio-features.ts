@@ -51,6 +51,7 @@ export async function hearSound(
       { have: sound.length, need: samplesOfFrames(config, 1).samples },
     );
   }
+  const run = { ...(options.signal && { signal: options.signal }), stage: 'sound' };
   const weights = splitPositions(source, config.positions.groups);
   const starts = Array.from(
     { length: Math.ceil(frames / CHUNK_FRAMES) },
@@ -67,10 +68,7 @@ export async function hearSound(
       const x = root.graph.constant('sound', piece, [1, 1, piece.length, 1]);
       root.graph.result('frames', featureExtractor(config)(root)(x, options.probe?.(root)));
     }),
-    {
-      ...(options.signal && { signal: options.signal }),
-      onProgress: (done) => options.onProgress?.(done / 2),
-    },
+    { ...run, onProgress: (done) => options.onProgress?.(done / 2) },
   );
   const channels = config.convs.at(-1)?.channels ?? 1;
   const features = joined(chunks.map(({ frames: values }) => values ?? new Float32Array()));
@@ -83,10 +81,7 @@ export async function hearSound(
         build(root, wav2vec2(config)(root)(x, options.probe?.(root)));
       },
     ],
-    {
-      ...(options.signal && { signal: options.signal }),
-      onProgress: (done) => options.onProgress?.(0.5 + done / 2),
-    },
+    { ...run, onProgress: (done) => options.onProgress?.(0.5 + done / 2) },
   );
   return Object.assign({}, ...chunks, results) as Results;
 }

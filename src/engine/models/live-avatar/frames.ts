@@ -33,18 +33,18 @@ export function frameDecoder(
   { signal, onProgress }: AvatarOptions,
 ): (latents: Float32Array, block: number, blocks: number) => AsyncGenerator<Chunk> {
   const decode = vae.decodeStream();
-  const abort = signal && { signal };
+  const run = { ...(signal && { signal }), stage: 'decode' };
   return async function* (latents, block, blocks) {
     if (block === 0) {
       const past = motion.subarray(0, WARM_UP_LATENTS * h * w * C);
       const shape = [WARM_UP_LATENTS, h, w, C] as const;
-      for await (const { first } of decode({ values: past, shape }, { ...abort })) void first;
+      for await (const { first } of decode({ values: past, shape }, run)) void first;
     }
     let index = block * BLOCK_FRAMES;
     let passage = block === 0 ? PASSAGE_FRAMES : 0;
     const progress = (done: number) => onProgress?.({ stage: 'decode', done, block, blocks });
     const volume: Volume = { values: latents, shape: [BLOCK_LATENTS, h, w, C] };
-    for await (const { values, shape } of decode(volume, { ...abort, onProgress: progress })) {
+    for await (const { values, shape } of decode(volume, { ...run, onProgress: progress })) {
       const [count] = shape;
       const shown = passage > 0 ? withoutPassage(values, shape, passage) : values;
       passage = Math.max(0, passage - count);

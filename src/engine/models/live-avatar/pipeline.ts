@@ -39,7 +39,7 @@ export async function* speak(
   const { signal } = options;
   const report = (stage: AvatarStage): RunOptions => ({
     ...(signal && { signal }),
-    onProgress: (done) => options.onProgress?.({ stage, done }),
+    ...{ stage, onProgress: (done) => options.onProgress?.({ stage, done }) },
   });
   const config = parseAvatarConfig(await source.config('transformer'));
   const { text, columns, motion } = await readInputs(engine, source, request, report);

@@ -194,7 +194,7 @@ export class AvatarStream {
       });
     });
     try {
-      await this.#engine.executor.replay(recording, options);
+      await this.#engine.executor.replay(recording, { ...options, stage: 'picture' });
     } finally {
       recording.destroy();
     }
@@ -216,12 +216,13 @@ export class AvatarStream {
     this.memory.moveTo(this.#blocks);
     this.#state.start(input.noise);
     const { signal } = options;
-    await this.#engine.executor.replay(this.#sound, signal && { signal });
+    const abort = signal && { signal };
+    await this.#engine.executor.replay(this.#sound, { ...abort, stage: 'sound' });
     const recording = await this.#stepThatSees(Math.min(this.#blocks + 1, this.memory.sizes.slots));
     const count = sampler.steps.length;
     for (let step = 0; step < count; step++) {
       await this.#engine.executor.replay(recording, {
-        ...(signal && { signal }),
+        ...{ ...abort, stage: 'denoise' },
         onProgress: (done) => options.onProgress?.((step + done) / count),
       });
       await options.onStep?.(recording, this.#state.x, step);

@@ -28,6 +28,8 @@ export function splitPositions(
     return denormalised(lengths, directions);
   };
   return {
+    // What is made on the device is made in groups already.
+    ...(source.fill && { fill: source.fill.bind(source) }),
     info: (name) => {
       const [, , part] = GROUP.exec(name) ?? [];
       if (part === undefined) return source.info(name);
