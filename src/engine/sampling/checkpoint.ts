@@ -1,4 +1,7 @@
 /** Where a sampling loop stands, as values that outlive the device: enough to go on from, bit for bit. */
+import { EngineError } from '../gpu/errors.ts';
+import type { DeviceTensor } from '../gpu/tensor.ts';
+import { sizeOf, writeTensor } from '../gpu/tensor.ts';
 
 /** Values by name. */
 export type Values = Readonly<Record<string, Float32Array>>;
@@ -32,3 +35,34 @@ export type SamplingHooks = {
   /** Where to go on from, in place of noise; of a run with the same settings on the same kind of device. */
   readonly resume?: Checkpoint;
 };
+
+/** Returns the hooks alone of options that hold more. */
+export const samplingHooks = ({
+  finishEarly,
+  checkpoints,
+  resume,
+}: SamplingHooks): SamplingHooks => ({
+  ...(finishEarly && { finishEarly }),
+  ...(checkpoints && { checkpoints }),
+  ...(resume && { resume }),
+});
+
+/** Writes saved values into the tensors of the same names. Throws `sampling/checkpoint` when one is missing or of another size. */
+export function restoreTensors(
+  device: GPUDevice,
+  tensors: Readonly<Record<string, DeviceTensor>>,
+  values: Values,
+): void {
+  for (const [name, { shape }] of Object.entries(tensors)) {
+    const have = values[name]?.length ?? 0;
+    if (have === sizeOf(shape)) continue;
+    throw new EngineError(
+      'sampling/checkpoint',
+      `checkpoint — got ${have} values for ${name}, needs ${sizeOf(shape)} — begin anew`,
+      { have, need: sizeOf(shape) },
+    );
+  }
+  for (const [name, tensor] of Object.entries(tensors)) {
+    writeTensor(device, tensor, values[name] ?? []);
+  }
+}

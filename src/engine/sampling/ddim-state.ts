@@ -1,9 +1,11 @@
 /** What a DDIM run keeps on the device: sample, data prediction, noise of the coming step, counter and coefficients. */
 import type { DeviceTensor, Shape } from '../gpu/tensor.ts';
-import { createTensor, sizeOf, writeTensor } from '../gpu/tensor.ts';
+import { createTensor, readTensor, sizeOf, writeTensor } from '../gpu/tensor.ts';
 import { EngineError } from '../gpu/errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { DdimTensors } from '../graph/ops/ddim.ts';
+import type { Values } from './checkpoint.ts';
+import { restoreTensors } from './checkpoint.ts';
 import type { DdimSampler, Guidance } from './ddim.ts';
 import { DDIM_COLUMNS, packDdim } from './ddim.ts';
 
@@ -40,6 +42,23 @@ export class DdimState {
     this.#check(noise);
     writeTensor(this.#device, this.x, noise);
     writeTensor(this.#device, this.#step, [0]);
+  }
+
+  /** What the last step took the clean sample to be. */
+  get estimate(): DeviceTensor {
+    return this.x0;
+  }
+
+  /** Resolves to all that a later run needs to go on from here, but for the step. */
+  async save(): Promise<Values> {
+    const [x, x0] = await Promise.all([this.x, this.x0].map((t) => readTensor(this.#device, t)));
+    return { ...(x && { x }), ...(x0 && { x0 }) };
+  }
+
+  /** Puts saved values back, with `step` as the next one. Throws `sampling/checkpoint` for those of another run. */
+  restore(values: Values, step: number): void {
+    restoreTensors(this.#device, { x: this.x, x0: this.x0 }, values);
+    writeTensor(this.#device, this.#step, [step]);
   }
 
   /** Puts the noise of the coming step in place; nothing at η = 0. Throws `sampling/noise`. */

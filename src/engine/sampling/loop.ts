@@ -18,10 +18,14 @@ export type LoopOptions = {
   readonly onProgress?: (progress: LoopProgress) => void;
   /** Called between two steps and after the last, with how many are done; the next step waits for it. */
   readonly onStep?: (done: number) => Promise<void> | void;
+  /** First step to run; those before it were done by an earlier run. */
+  readonly start?: number;
+  /** Once it fires, the loop ends after the step that runs. */
+  readonly finishEarly?: AbortSignal;
 };
 
 /**
- * Runs `steps` steps. `recordingAt` gives the recording of a step; models that switch networks on the way return
+ * Runs `steps` steps; resolves to how many are done. `recordingAt` gives the recording of a step; models that switch networks on the way return
  * another one from some step on, and may load it then. Nothing is read back: the step counter lives on the device.
  * Rejects with `AbortError` soon after `signal` fires.
  */
@@ -29,22 +33,29 @@ export async function runSteps(
   executor: Executor,
   steps: number,
   recordingAt: (step: number) => Recording | Promise<Recording>,
-  { signal, onProgress, onStep }: LoopOptions = {},
-): Promise<void> {
+  { signal, onProgress, onStep, start: first = 0, finishEarly }: LoopOptions = {},
+): Promise<number> {
   let spentMs = 0; // on whole steps; loading a network between two of them does not count
-  for (let step = 0; step < steps; step++) {
+  for (let step = first; step < steps; step++) {
+    if (finishEarly?.aborted && step > 0) return step;
     const recording = await recordingAt(step);
     const start = performance.now();
     const report = (part: number): void => {
       const elapsedMs = spentMs + performance.now() - start;
       const left =
-        step === 0
+        step === first
           ? {}
-          : { leftMs: Math.max(0, (spentMs / step) * (steps - step) - (elapsedMs - spentMs)) };
+          : {
+              leftMs: Math.max(
+                0,
+                (spentMs / (step - first)) * (steps - step) - (elapsedMs - spentMs),
+              ),
+            };
       onProgress?.({ step, steps, done: (step + part) / steps, elapsedMs, ...left });
     };
     await executor.replay(recording, { onProgress: report, ...(signal && { signal }) });
     spentMs += performance.now() - start;
     await onStep?.(step + 1);
   }
+  return steps;
 }

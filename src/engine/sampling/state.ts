@@ -1,10 +1,12 @@
 /** What a sampler keeps on the device: the sample, its memory, the step counter and the table of coefficients. */
 import { EngineError } from '../gpu/errors.ts';
 import type { DeviceTensor, Shape } from '../gpu/tensor.ts';
-import { createTensor, writeTensor } from '../gpu/tensor.ts';
+import { createTensor, readTensor, writeTensor } from '../gpu/tensor.ts';
 import type { Graph, Tensor } from '../graph/graph.ts';
 import type { SamplerTensors } from '../graph/ops/scheduler.ts';
 import { GUIDANCE_COLUMN } from '../kernels/scheduler-step.ts';
+import type { Values } from './checkpoint.ts';
+import { restoreTensors } from './checkpoint.ts';
 import type { Sampler } from './sampler.ts';
 import { FLOATS_PER_STEP, packSteps } from './sampler.ts';
 
@@ -63,6 +65,21 @@ export class SamplerState {
     }
     writeTensor(this.#device, this.x, noise);
     writeTensor(this.#device, this.#step, [0]);
+  }
+
+  /** Resolves to all that a later run needs to go on from here, but for the step. */
+  async save(): Promise<Values> {
+    const tensors = { x: this.x, ...this.#memory };
+    const device = this.#device;
+    const read = async ([name, tensor]: [string, DeviceTensor]) =>
+      [name, await readTensor(device, tensor)] as const;
+    return Object.fromEntries(await Promise.all(Object.entries(tensors).map(read)));
+  }
+
+  /** Puts saved values back, with `step` as the next one. Throws `sampling/checkpoint` for those of another run. */
+  restore(values: Values, step: number): void {
+    restoreTensors(this.#device, { x: this.x, ...this.#memory }, values);
+    writeTensor(this.#device, this.#step, [step]);
   }
 
   /** Returns the tensors as externals of `graph`. */

@@ -7,7 +7,9 @@ import { record } from '../../graph/record.ts';
 import type { Size } from '../../image/fit.ts';
 import type { Raster } from '../../image/resize.ts';
 import { resizeBytes } from '../../image/resize.ts';
-import { runSteps } from '../../sampling/loop.ts';
+import type { Attended } from '../../sampling/attended.ts';
+import { attendSteps } from '../../sampling/attended.ts';
+import { samplingHooks } from '../../sampling/checkpoint.ts';
 import { normal } from '../../sampling/rng.ts';
 import { SamplerState } from '../../sampling/state.ts';
 import type { WeightSet } from '../../weights/upload.ts';
@@ -25,7 +27,8 @@ import {
   noiseCount,
   strengthFor,
 } from './field.ts';
-import { ConditionState, encodeGraph, motionSampler, readField, stepGraph } from './denoise.ts';
+import { ConditionState, encodeGraph, motionSampler, stepGraph } from './denoise.ts';
+import { previewOf, thumbnailOf } from './preview.ts';
 import { FrameState, frameGraph, readFrame } from './render.ts';
 import { RunMeter } from './report.ts';
 import type { MotionFrame, MotionReport } from './report.ts';
@@ -67,14 +70,15 @@ export async function* animate(
   const shown = planesOf(resizeBytes(picture, size, 'bicubic-antialiased'), 0);
   const camera = cameraPath(run);
   const strength = strengthFor(model.config, settings.motion);
-  const residual =
-    strength > 0 ? { x: await denoise(run, picture, camera, strength), strength } : undefined;
+  const sampled =
+    strength > 0 ? await denoise(run, picture, { camera, strength, shown }) : undefined;
+  const residual = sampled && { x: sampled.sample, strength };
   const values = composeField(model.config, grid, camera, residual, settings.loop);
   yield* render(run, shown, values);
   return meter.report({
     size,
     grid,
-    steps: residual ? (settings.steps ?? model.config.sampler.steps) : 0,
+    steps: sampled?.stepsDone ?? 0,
     frames: settings.frames,
   });
 }
@@ -87,13 +91,19 @@ function cameraPath({ config, settings, size, grid }: Run): Float32Array {
   return cameraField(poseOf, config.keys, grid, size.height / size.width, mayCover(camera));
 }
 
+/** Where the camera goes, how strong all else moves, and the picture at the size of the video, 0 … 1. */
+type Scene = {
+  readonly camera: Float32Array;
+  readonly strength: number;
+  readonly shown: Raster;
+};
+
 /** Resolves to what the network makes of the picture [keys, h, w, 3]. */
 async function denoise(
   run: Run,
   picture: Raster<Uint8ClampedArray>,
-  camera: Float32Array,
-  strength: number,
-): Promise<Float32Array> {
+  { camera, strength, shown }: Scene,
+): Promise<Attended> {
   const { config, engine, grid, meter, options, precision, settings } = run;
   const { device } = engine.gpu;
   const [h, w] = grid;
@@ -125,12 +135,19 @@ async function denoise(
 
     const total = sampler.steps.length;
     meter.enter('denoise', options, total);
-    await runSteps(engine.executor, total, () => step, {
+    const { onPreview } = options;
+    const small = onPreview && thumbnailOf(shown);
+    const show = (x: Float32Array, done: number): void => {
+      const field = composeField(config, grid, camera, { x, strength }, loop);
+      if (small) onPreview?.({ ...previewOf(small, field, grid, loop), step: done, steps: total });
+    };
+    return await attendSteps(engine, total, () => step, state, {
+      ...samplingHooks(options),
       ...signalOf(options),
       onProgress: ({ done }) => meter.advance(total * done, options),
       onStep: () => meter.count(step),
+      onEstimate: onPreview && show,
     });
-    return await readField(device, state);
   } finally {
     for (const recording of recordings) recording.destroy();
     state.destroy();

@@ -4,7 +4,9 @@ import type { Precision } from '../../graph/graph.ts';
 import type { Executor } from '../../graph/replay.ts';
 import type { Raster } from '../../image/resize.ts';
 import type { PipelineCache } from '../../kernels/pipelines.ts';
+import type { SamplingHooks } from '../../sampling/checkpoint.ts';
 import type { ByteSource } from '../../weights/byte-source.ts';
+import type { MotionPreview } from './preview.ts';
 import type { MotionFrame, MotionProgress, MotionReport } from './report.ts';
 import type { MotionSettings } from './settings.ts';
 
@@ -23,9 +25,11 @@ export type LoadOptions = {
   readonly signal?: AbortSignal;
 };
 
-export type AnimateOptions = {
+export type AnimateOptions = SamplingHooks & {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: MotionProgress) => void;
+  /** Called after each step with the picture, small, as the motion found so far would move it. */
+  readonly onPreview?: ((preview: MotionPreview) => void) | undefined;
 };
 
 /** The loaded model. Its weights stay on the device from the first run on, until `destroy`; all else lives as long as a run. */

@@ -1,6 +1,6 @@
 /** From a picture to a field: encoder and DiT, denoising on the device from its own state. */
 import type { DeviceTensor } from '../../gpu/tensor.ts';
-import { createTensor, readTensor, writeTensor } from '../../gpu/tensor.ts';
+import { createTensor, writeTensor } from '../../gpu/tensor.ts';
 import { Graph } from '../../graph/graph.ts';
 import type { Precision, Tensor } from '../../graph/graph.ts';
 import { schedulerStep } from '../../graph/ops/scheduler.ts';
@@ -110,7 +110,3 @@ function sinusoids(graph: Graph, { timesteps }: Sampler, width: number): Tensor 
   const rows = timesteps.flatMap((t) => [...timestepSinusoid(t, width)]);
   return graph.constant('timesteps', rows, [timesteps.length, 1, width]);
 }
-
-/** Resolves to the field as the sampler left it [keys, h, w, 3]. */
-export const readField = (device: GPUDevice, state: SamplerState): Promise<Float32Array> =>
-  readTensor(device, state.x);

@@ -1,8 +1,7 @@
 /** Denoising: one recorded step replayed from noise to a clean latent, with at most one change of experts on the way. */
-import { readTensor } from '../../gpu/tensor.ts';
 import type { Engine } from '../../nn/run-once.ts';
-import type { LoopOptions } from '../../sampling/loop.ts';
-import { runSteps } from '../../sampling/loop.ts';
+import type { Attended, AttendOptions } from '../../sampling/attended.ts';
+import { attendSteps } from '../../sampling/attended.ts';
 import type { Sampler } from '../../sampling/sampler.ts';
 import { SamplerState } from '../../sampling/state.ts';
 import type { WeightSource } from '../../weights/upload.ts';
@@ -22,12 +21,7 @@ export type ExpertSteps = {
   readonly open: () => Promise<WeightSource>;
 };
 
-export type DenoiseOptions = LoopOptions & {
-  /** Called with the latent after each step, which is then read back: for tests and previews. */
-  readonly onLatent?: (latent: Float32Array) => void;
-};
-
-/** Resolves to the clean latent [F, h, w, C]. Rejects with `AbortError` once the signal of `options` fires. */
+/** Resolves to the clean latent [F, h, w, C]. Rejects like `attendSteps`. */
 export async function denoise(
   engine: Engine,
   sampler: Sampler,
@@ -37,8 +31,8 @@ export async function denoise(
     readonly noise: Float32Array;
     readonly conditions: Conditions;
   },
-  { onLatent, onStep, ...options }: DenoiseOptions = {},
-): Promise<Float32Array> {
+  options: AttendOptions = {},
+): Promise<Attended> {
   const { device } = engine.gpu;
   const { size, noise, conditions } = start;
   const planAt = (step: number): ExpertSteps | undefined => experts.find(({ end }) => step < end);
@@ -63,21 +57,15 @@ export async function denoise(
     return expert;
   };
   try {
-    await runSteps(
-      engine.executor,
+    const attended = await attendSteps(
+      engine,
       sampler.steps.length,
       async (step) => (await expertAt(step)).step,
-      {
-        ...options,
-        onStep: async (done) => {
-          onLatent?.(await readTensor(device, state.x));
-          await onStep?.(done);
-        },
-      },
+      state,
+      { ...options, conditions },
     );
-    const latent = await readTensor(device, state.x);
-    if (conditions.firstFrame) latent.set(conditions.firstFrame);
-    return latent;
+    if (conditions.firstFrame) attended.sample.set(conditions.firstFrame);
+    return attended;
   } finally {
     loaded?.expert.destroy();
     state.destroy();

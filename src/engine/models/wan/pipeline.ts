@@ -2,7 +2,11 @@
  * The Wan pipelines, from prompts and a picture to frames: text to video, picture to video of 2.1 (with CLIP) and 2.2
  * (two experts), and 2.2's small model that does both. Each stage frees what the next one does not need.
  */
+import type { Raster } from '../../image/resize.ts';
 import type { Engine, RunOptions } from '../../nn/run-once.ts';
+import { allFinite, checkFinite } from '../../sampling/attended.ts';
+import type { Checkpoint, SamplingHooks } from '../../sampling/checkpoint.ts';
+import { samplingHooks } from '../../sampling/checkpoint.ts';
 import { normal } from '../../sampling/rng.ts';
 import { samplerFor } from '../../sampling/sampler.ts';
 import type { Sampler } from '../../sampling/sampler.ts';
@@ -17,8 +21,9 @@ import { renameWan } from './names-dit.ts';
 import type { LatentScale, LatentSize, WanRequest } from './pipeline-request.ts';
 import { END_ALONE, checkRequest } from './pipeline-request.ts';
 import { openVae, pictureConditions } from './picture.ts';
+import { fitColours, knownLatent, previewOf } from './preview.ts';
 import { framesPerLatent, pixelsPerLatent, readVaeConfig } from './vae-config.ts';
-import type { WanVae } from './vae.ts';
+import type { FrameChunk } from './vae.ts';
 
 export type WanStage = 'text' | 'picture' | 'denoise' | 'decode';
 
@@ -38,9 +43,15 @@ export type WanTrace =
   | { readonly stage: 'conditions'; readonly conditions: Conditions }
   | { readonly stage: 'latent'; readonly latent: Float32Array };
 
-export type WanOptions = {
+export type WanOptions = SamplingHooks & {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: WanProgress) => void;
+  /** Called after each step with a small picture of what the video is becoming; not for text alone. */
+  readonly onPreview?: ((picture: Raster, done: number, steps: number) => void) | undefined;
+  /** Called when f16 was not enough for the decoder and the rest is decoded in f32. */
+  readonly onDecodeInF32?: () => void;
+  /** Called when denoising has ended, with how many steps were made. */
+  readonly onSampled?: (steps: number) => void;
   /** Called with intermediates, which are read back for it: for tests. */
   readonly onTrace?: (trace: WanTrace) => void;
 };
@@ -74,30 +85,62 @@ export async function* generate(
   const size = checkRequest(request, await latentScale(source, config));
   const sampler = samplerOf(request);
 
-  const { prompt, negativePrompt = END_ALONE } = request;
-  const texts = await encodeTexts(engine, source, { prompt, negativePrompt }, report('text'));
-  const picture = await pictureConditions(engine, source, config, request, size, report('picture'));
-  const conditions: Conditions = { ...texts, ...picture };
+  const conditions =
+    kept(options.resume) ?? (await conditionsOf(engine, source, config, request, size, report));
   onTrace?.({ stage: 'conditions', conditions });
 
-  const latent = await denoise(
+  const steps = sampler.steps.length;
+  const { image } = request;
+  const { onPreview } = options;
+  const known = onPreview && image && knownLatent(conditions, size);
+  const colours = known && fitColours(known, image, size);
+  const { sample, stepsDone } = await denoise(
     engine,
     sampler,
     await expertsOf(source, config, request, sampler),
     { size, noise: noiseOf(request, size), conditions },
     {
+      ...samplingHooks(options),
       ...abort,
       onProgress: (progress) => options.onProgress?.({ ...progress, stage: 'denoise' }),
-      ...(onTrace && { onLatent: (latent: Float32Array) => onTrace({ stage: 'latent', latent }) }),
+      onEstimate: colours && ((x, done) => onPreview?.(previewOf(x, size, colours), done, steps)),
+      onSample: onTrace && ((latent) => onTrace({ stage: 'latent', latent })),
     },
   );
+  options.onSampled?.(stepsDone);
+  yield* decode(
+    engine,
+    source,
+    request,
+    { latent: sample, size },
+    {
+      ...report('decode'),
+      onDecodeInF32: options.onDecodeInF32,
+    },
+  );
+}
 
-  const vae = await openVae(engine, source, request.vae);
-  try {
-    yield* decode(vae, latent, size, report('decode'));
-  } finally {
-    vae.destroy();
-  }
+type Report = (stage: WanStage) => RunOptions;
+
+/** Conditions that a checkpoint holds. */
+function kept(checkpoint: Checkpoint | undefined): Conditions | undefined {
+  const { prompt, negativePrompt, ...others } = checkpoint?.conditions ?? {};
+  return prompt && negativePrompt ? { prompt, negativePrompt, ...others } : undefined;
+}
+
+/** What prompt and picture become for the transformer. */
+async function conditionsOf(
+  engine: Engine,
+  source: ComponentSource,
+  config: WanConfig,
+  request: WanRequest,
+  size: LatentSize,
+  report: Report,
+): Promise<Conditions> {
+  const { prompt, negativePrompt = END_ALONE } = request;
+  const texts = await encodeTexts(engine, source, { prompt, negativePrompt }, report('text'));
+  const picture = await pictureConditions(engine, source, config, request, size, report('picture'));
+  return { ...texts, ...picture };
 }
 
 async function transformerConfig(source: ComponentSource): Promise<WanConfig> {
@@ -149,22 +192,45 @@ async function expertsOf(
   ];
 }
 
-/** Frames in 0..1, one by one, as the autoencoder gives them. */
+type DecodeOptions = RunOptions & { readonly onDecodeInF32?: (() => void) | undefined };
+
+/** Frames in 0..1, one by one; from the first that f16 cannot hold on, all are decoded in f32. */
 async function* decode(
-  vae: WanVae,
-  latent: Float32Array,
-  { F, h, w, C }: LatentSize,
-  options: RunOptions,
+  engine: Engine,
+  source: ComponentSource,
+  request: WanRequest,
+  { latent, size: { F, h, w, C } }: { readonly latent: Float32Array; readonly size: LatentSize },
+  { onDecodeInF32, ...options }: DecodeOptions,
 ): AsyncGenerator<WanFrame, void, void> {
-  for await (const { first, values, shape } of vae.decode(
-    { values: latent, shape: [F, h, w, C] },
-    options,
-  )) {
-    const [count, height, width] = shape;
-    const span = values.length / count;
-    for (let i = 0; i < count; i++) {
-      const data = values.slice(i * span, (i + 1) * span).map((value) => value / 2 + 0.5);
-      yield { index: first + i, width, height, data };
+  let next = 0;
+  const volume = { values: latent, shape: [F, h, w, C] } as const;
+  for (const precision of engine.precision === 'f32'
+    ? ['f32' as const]
+    : ['f16' as const, 'f32' as const]) {
+    const vae = await openVae({ ...engine, precision }, source, request.vae);
+    try {
+      for await (const chunk of vae.decode(volume, options)) {
+        if (precision === 'f16' && !allFinite(chunk.values)) break;
+        checkFinite(chunk.values, 'decode');
+        for (const frame of framesOf(chunk)) {
+          if (frame.index < next) continue; // it was whole in f16
+          next = frame.index + 1;
+          yield frame;
+        }
+      }
+    } finally {
+      vae.destroy();
     }
+    if (next === request.frames) return;
+    onDecodeInF32?.();
+  }
+}
+
+function* framesOf({ first, values, shape }: FrameChunk): Generator<WanFrame, void, void> {
+  const [count, height, width] = shape;
+  const span = values.length / count;
+  for (let i = 0; i < count; i++) {
+    const data = values.slice(i * span, (i + 1) * span).map((value) => value / 2 + 0.5);
+    yield { index: first + i, width, height, data };
   }
 }
