@@ -2,13 +2,18 @@
 import { chooseLocale, locale, LOCALES } from '../i18n/locale.ts';
 import type { Locale } from '../i18n/locale.ts';
 import { text } from '../i18n/text.ts';
+import { signal } from '@preact/signals';
 import { theme, THEMES } from '../state/theme.ts';
 import type { Theme } from '../state/theme.ts';
 import { Brand } from './brand.tsx';
+import { Icon } from './icon.tsx';
 import { MachineLine } from './machine-line.tsx';
+import { ModelsDialog } from './models-dialog.tsx';
 import { Select } from './select.tsx';
 
 const NAMES: Readonly<Record<Locale, string>> = { en: 'English', 'zh-CN': '简体中文' };
+
+const modelsOpen = signal(false);
 
 /** The top of the page. */
 export const Header = () => (
@@ -21,6 +26,15 @@ export const Header = () => (
       </div>
     </div>
     <div class="tools">
+      <button
+        type="button"
+        id="open-models"
+        class="quiet"
+        onClick={() => (modelsOpen.value = true)}
+      >
+        <Icon name="film" />
+        {text('models.title')}
+      </button>
       <Select
         id="language"
         icon="globe"
@@ -39,5 +53,6 @@ export const Header = () => (
       />
     </div>
     <MachineLine />
+    {modelsOpen.value && <ModelsDialog onClose={() => (modelsOpen.value = false)} />}
   </header>
 );

@@ -4,6 +4,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { text } from '../i18n/text.ts';
 import { choosePicture, picture } from '../state/picture.ts';
 import { running } from '../state/run.ts';
+import { CameraDialog, hasCamera } from './camera-dialog.tsx';
 import { Icon } from './icon.tsx';
 import { Samples } from './samples.tsx';
 
@@ -14,6 +15,7 @@ const take = (file: File | null | undefined): void => {
 /** The place where a picture lies or is awaited. */
 export function Intake({ children }: { readonly children: ComponentChildren }) {
   const over = useDropAnywhere();
+  const [photographing, setPhotographing] = useState(false);
   const chosen = picture.value?.size !== undefined;
   return (
     <div id="drop" class={`drop ${chosen ? 'full' : 'empty'} ${over ? 'over' : ''}`}>
@@ -37,8 +39,20 @@ export function Intake({ children }: { readonly children: ComponentChildren }) {
           <Icon name="picture" />
           {text(chosen ? 'picture.other' : 'picture.choose')}
         </label>
+        {hasCamera() && (
+          <button
+            type="button"
+            id="photograph"
+            disabled={running.value}
+            onClick={() => setPhotographing(true)}
+          >
+            <Icon name="camera" />
+            {text('picture.camera')}
+          </button>
+        )}
       </p>
       {!chosen && <Samples />}
+      {photographing && <CameraDialog onClose={() => setPhotographing(false)} />}
     </div>
   );
 }

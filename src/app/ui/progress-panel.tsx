@@ -2,6 +2,7 @@
 import { leftText, text, textOf } from '../i18n/text.ts';
 import type { LiveProgress } from '../running-clock.ts';
 import { cancel, live } from '../state/run.ts';
+import { Bar } from './bar.tsx';
 
 /** Returns stage, step and time in one line. */
 export function progressText(progress: LiveProgress | undefined): string {
@@ -21,18 +22,7 @@ export function ProgressPanel() {
   const said = progressText(live.value);
   return (
     <div id="progress" class="progress">
-      <div
-        id="bar"
-        class="bar"
-        role="progressbar"
-        aria-label={text('run.label')}
-        aria-valuemin={0}
-        aria-valuemax={100}
-        aria-valuenow={Math.floor(100 * done)}
-        aria-valuetext={said}
-      >
-        <span style={{ transform: `scaleX(${done})` }} />
-      </div>
+      <Bar id="bar" label={text('run.label')} share={done} said={said} />
       <div class="line">
         <p id="stage">{said}</p>
         <button type="button" id="cancel" title="Esc" onClick={cancel}>
