@@ -13,13 +13,14 @@ const fill = (name: string, count: number): Float32Array =>
 
 for (const { name, gpu: open } of testGpus()) {
   describe(`attention taken apart on ${name}`, () => {
-    const run = async (plain: boolean) => {
+    const run = async (plain: boolean, groups = 1) => {
       const gpu = await open();
       const graph = new Graph({ precision: 'f32' });
-      const q = given(gpu, graph, 'q', fill('q', 8 * 32), [8, 32]);
-      const k = given(gpu, graph, 'k', fill('k', 16 * 16), [16, 16]);
-      const v = given(gpu, graph, 'v', fill('v', 16 * 16), [16, 16]);
-      const y = attention(q, k, v, { heads: 4, kvHeads: 2, lastKeyBias: 1.5 });
+      const [rows, keys] = [8 * groups, 16 * groups];
+      const q = given(gpu, graph, 'q', fill('q', rows * 32), [groups, 8, 32]);
+      const k = given(gpu, graph, 'k', fill('k', keys * 16), [keys, 16]);
+      const v = given(gpu, graph, 'v', fill('v', keys * 16), [keys, 16]);
+      const y = attention(q, k, v, { heads: 4, kvHeads: 2, lastKeyBias: 1.5, groups });
       graph.result('y', add(y, q));
       const apart = plain ? unfuseAttention(graph) : 0;
       fuse(graph);
@@ -27,8 +28,9 @@ for (const { name, gpu: open } of testGpus()) {
       return { apart, ops, y: (await runGraph(gpu, graph))['y'] ?? new Float32Array() };
     };
 
-    it('gives the same values as the fused kernel, shared heads and the bias of the last key included', async () => {
-      const [fused, plain] = [await run(false), await run(true)];
+    it.each([1, 3])('gives the same values as the fused kernel in groups (%i)', async (groups) => {
+      // Shared heads and the bias of the last key included.
+      const [fused, plain] = [await run(false, groups), await run(true, groups)];
       expect(fused.ops).toContain('attention');
       expect(plain.apart).toBe(1);
       expect(plain.ops).not.toContain('attention');

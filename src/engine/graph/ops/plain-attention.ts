@@ -64,40 +64,44 @@ export type PlainAttentionOptions = {
   readonly kvHeads: number;
   readonly scale: number;
   readonly lastKeyBias: number;
+  /** Equal runs of rows, each with an equal run of keys of its own. */
+  readonly groups: number;
 };
 
 /**
- * Returns softmax(scale q kᵀ) v for each head: q [Lq, heads · D], k and v [Lk, kvHeads · D] -> [Lq, heads · D]. Holds
- * the scores [Lq, Lk] of one head at a time. Undefined where the matrices of heads would lie between bindings.
+ * Returns softmax(scale q kᵀ) v for each head: q [groups · Lq, heads · D], k and v [groups · Lk, kvHeads · D] ->
+ * q's shape. Holds the scores [Lq, Lk] of one head of one group at a time. Undefined where the matrices of heads would lie between bindings.
  */
 export function plainAttention(
   q: Tensor,
   k: Tensor,
   v: Tensor,
-  { heads, kvHeads, ...attrs }: PlainAttentionOptions,
+  { heads, kvHeads, groups, ...attrs }: PlainAttentionOptions,
 ): Tensor | undefined {
   const { graph } = q;
   const D = (q.shape.at(-1) ?? 0) / heads;
-  const [Lq, Lk] = [rowsOf(q.shape), rowsOf(k.shape)];
+  const [Lq, Lk] = [rowsOf(q.shape) / groups, rowsOf(k.shape) / groups];
   const shapes = [
-    [heads, Lq, D],
-    [kvHeads, Lk, D],
-    [kvHeads, D, Lk],
+    [groups * heads, Lq, D],
+    [groups * kvHeads, Lk, D],
+    [groups * kvHeads, D, Lk],
   ];
   const aligned = shapes.every(
     (shape) => planeBytes({ shape, dtype: graph.compute }) % BINDING_ALIGNMENT === 0,
   );
   if (!aligned || [q, k, v].some(({ dtype }) => dtype !== graph.compute)) return undefined;
+  const rows = (x: Tensor): Tensor => graph.alias(x, [rowsOf(x.shape), x.shape.at(-1) ?? 1]);
   const matrices = {
-    q: rearrange(q, 'l (h d) -> h l d', { h: heads }),
-    k: rearrange(k, 'l (h d) -> h l d', { h: kvHeads }),
-    v: rearrange(v, 'l (h d) -> h d l', { h: kvHeads }),
+    q: rearrange(rows(q), '(g l) (h d) -> (g h) l d', { g: groups, h: heads }),
+    k: rearrange(rows(k), '(g l) (h d) -> (g h) l d', { g: groups, h: kvHeads }),
+    v: rearrange(rows(v), '(g l) (h d) -> (g h) d l', { g: groups, h: kvHeads }),
   };
   const outputs = [
-    [heads, Lq, D],
+    [groups * heads, Lq, D],
     [Lq, Lk],
     [Lq, Lk],
   ];
   const [y] = graph.addMany(plainAttentionOp, matrices, attrs, outputs);
-  return y && rearrange(y, 'h l d -> l (h d)');
+  const together = y && rearrange(y, '(g h) l d -> (g l) (h d)', { g: groups });
+  return together && graph.alias(together, q.shape);
 }

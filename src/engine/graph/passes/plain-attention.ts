@@ -5,14 +5,13 @@ import { attentionOp } from '../ops/attention.ts';
 import { plainAttention } from '../ops/plain-attention.ts';
 import { substitute } from './substitute.ts';
 
-/** Rewrites `graph.nodes` in place, before other passes; attention with a table of biases or in groups stays. Returns how many it took apart. */
+/** Rewrites `graph.nodes` in place, before other passes; attention with a table of biases stays. Returns how many it took apart. */
 export function unfuseAttention(graph: Graph): number {
   let count = 0;
   for (let index = 0; index < graph.nodes.length; index++) {
     const node = graph.nodes[index];
     const y = node?.outputs[0];
     if (!isNode(node, attentionOp) || !y || node.inputs.bias || node.inputs.residual) continue;
-    if (node.attrs.groups > 1) continue;
     const { q, k, v } = node.inputs;
     const end = graph.nodes.length;
     const plain = graph.within(node.scope, () => plainAttention(q, k, v, node.attrs));
