@@ -4,6 +4,8 @@ import type { Gpu } from '../src/engine/gpu/device.ts';
 import { PipelineCache } from '../src/engine/kernels/pipelines.ts';
 import type { AvatarBench } from './avatar-page.ts';
 import { avatarBench } from './avatar-page.ts';
+import type { ClipBench } from './clip-page.ts';
+import { clipBench } from './clip-page.ts';
 import { copyBandwidth } from './copy.ts';
 import type { LadderBench } from './ladder-page.ts';
 import { ladderBench } from './ladder-page.ts';
@@ -34,6 +36,7 @@ export type Bench = {
   readonly operators: OperatorBench;
   readonly ladders: LadderBench;
   readonly avatar: AvatarBench;
+  readonly clips: ClipBench;
 };
 
 declare global {
@@ -87,4 +90,5 @@ globalThis.bench = {
   operators: operatorBench,
   ladders: ladderBench,
   avatar: avatarBench,
+  clips: clipBench,
 };

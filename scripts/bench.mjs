@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { benchAvatar } from './bench/avatar.mjs';
+import { benchClips } from './bench/clips.mjs';
 import { benchKernels } from './bench/kernels.mjs';
 import { benchLadder } from './bench/ladder.mjs';
 import { benchModel } from './bench/model.mjs';
@@ -28,9 +29,10 @@ const HELP = `npm run bench -- [OPTION...]
   --ladder MODEL   the engine's levers one after another on a model with random weights: time, memory, error
   --avatar         Live Avatar with random weights: seconds a block, frames a second, memory; --only "384x256 int4 int8"
   --trace FILE     of the last row of --avatar: its stages as a trace for Perfetto
-  --size SIZE      of the ladder or the avatar: full (default) or tiny, which a processor finishes
+  --clips          DynamiCrafter at 512x320 and 1024x576 with random weights: its stages, memory; --only "1024 f16"
+  --size SIZE      of the ladder, the avatar or the clips: full (default) or tiny, which a processor finishes
   --untuned        leave the choice of kernels to their defaults: no timing of variants first
-  --steps N        of the ladder (default: 2, tiny 8); from 6 on with rungs that leave steps out
+  --steps N        of the clips, all 50 or fewer, or of the ladder (default: 2, tiny 8); from 6 on with rungs that leave steps out
   --seconds S      time for each row of each library (default: 0.5)
   --json FILE      write all figures
   --page FILE      make docs/performance.md and its plots from written figures; may be given several times
@@ -81,7 +83,10 @@ async function bench() {
   const only = values.only ?? '';
   const ladder = values.ladder;
   const wants = (/** @type {string} */ section) =>
-    ladder === undefined && values.avatar !== true && (rows === undefined || rows === section);
+    ladder === undefined &&
+    values.avatar !== true &&
+    values.clips !== true &&
+    (rows === undefined || rows === section);
   const about = { date: new Date().toISOString(), arguments: measuring(process.argv.slice(2)) };
   const save = (/** @type {object} */ figures) => {
     if (values.json === undefined) return;
@@ -123,10 +128,20 @@ async function bench() {
             }),
           )
         : undefined,
+    clips:
+      values.clips === true
+        ? await onPage(values.bench, browser, (session) =>
+            benchClips(
+              session,
+              { only, size: values.size ?? 'full', steps: values.steps },
+              (part) => save({ clips: part }),
+            ),
+          )
+        : undefined,
   };
   save(report);
   const { operators, kernels } = report;
-  const failures = [operators, kernels, report.ladder, report.avatar].reduce(
+  const failures = [operators, kernels, report.ladder, report.avatar, report.clips].reduce(
     (sum, part) => sum + (part?.failures ?? 0),
     0,
   );
@@ -184,6 +199,7 @@ function options() {
         untuned: boolean,
         peers: boolean,
         avatar: boolean,
+        clips: boolean,
         bench: string,
         dist: string,
         help: /** @type {const} */ ({ type: 'boolean', short: 'h' }),
