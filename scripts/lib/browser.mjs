@@ -40,6 +40,7 @@ const SOFTWARE_FLAGS = [
  * @typedef {object} BrowserChoice
  * @property {string} [path] the program; else CHROME, else what is installed
  * @property {boolean} [software] leave the graphics card alone
+ * @property {readonly string[]} [flags] beside our own
  */
 
 /**
@@ -74,7 +75,7 @@ export async function openInBrowser(url, hasAdapter, choice = {}) {
       throw new CommandError(`${executablePath} does not start: ${firstLine(cause)}`);
     });
   for (const flags of flagSets(choice.software === true)) {
-    const browser = await start(flags);
+    const browser = await start([...flags, ...(choice.flags ?? [])]);
     const page = await browser.newPage();
     await page.goto(url);
     if (await hasAdapter(page)) return { browser, page };

@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import process from 'node:process';
 import { CommandError } from './command-error.mjs';
 import { isFresh } from './fingerprint.mjs';
 import { packaged, root } from './steps.mjs';
@@ -10,6 +11,11 @@ import { packaged, root } from './steps.mjs';
 const BUILDS = {
   app: { folder: 'dist', page: 'animate.html', config: 'vite.config.ts' },
   bench: { folder: 'dist-bench', page: 'index.html', config: 'bench/vite.config.ts' },
+  released: {
+    folder: 'dist-released',
+    page: 'index.html',
+    config: 'bench/released/vite.config.ts',
+  },
 };
 
 /**
@@ -26,6 +32,13 @@ export const builtApp = (chosen) => built('app', chosen);
  * @returns {string}
  */
 export const builtBench = (chosen) => built('bench', chosen);
+
+/**
+ * Returns the folder of the page that runs released models likewise.
+ * @param {string} [chosen]
+ * @returns {string}
+ */
+export const builtReleased = (chosen) => built('released', chosen);
 
 /**
  * @param {keyof typeof BUILDS} what
@@ -50,7 +63,9 @@ function built(what, chosen) {
     'vite/bin/vite.js',
     ...['build', '--logLevel', 'error', '--config', config],
   );
-  const { status, stdout, stderr } = spawnSync(program, args, { cwd: root, encoding: 'utf8' });
+  // Tests set another one, and would then test another build than the one that is shipped.
+  const env = { ...process.env, NODE_ENV: 'production' };
+  const { status, stdout, stderr } = spawnSync(program, args, { cwd: root, encoding: 'utf8', env });
   if (status !== 0) throw new CommandError(`the ${what} does not build:\n${stdout}${stderr}`);
   return dist;
 }

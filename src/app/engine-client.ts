@@ -72,13 +72,12 @@ type Waiting = {
   readonly onProgress: ((event: ProgressEvent) => void) | undefined;
 };
 
-/** Starts the worker. */
-export function startEngine(): EngineClient {
-  const worker = new Worker(trustedWorkerUrl(workerUrl), { type: 'module', name: 'engine' });
+/** Starts the worker once `ready`; what is asked before that waits. */
+export function startEngine(ready: Promise<unknown> = Promise.resolve()): EngineClient {
   const waiting = new Map<number, Waiting>();
   let lastId = 0;
 
-  worker.addEventListener('message', ({ data }: MessageEvent<Response>) => {
+  const hear = ({ data }: MessageEvent<Response>): void => {
     const entry = waiting.get(data.id);
     if (!entry) return;
     if (data.type === 'progress') {
@@ -88,12 +87,24 @@ export function startEngine(): EngineClient {
     waiting.delete(data.id);
     if (data.type === 'failed') entry.reject(new AppError(data.failure));
     else entry.resolve(data);
-  });
-  worker.addEventListener('error', (event) => {
-    const failure = { code: 'internal', message: event.message || 'the worker did not start' };
+  };
+  const fail = (message: string): void => {
+    const failure = { code: 'internal', message: message || 'the worker did not start' };
     for (const { reject } of waiting.values()) reject(new AppError(failure));
     waiting.clear();
+  };
+  const starting = ready.then(() => {
+    const worker = new Worker(trustedWorkerUrl(workerUrl), { type: 'module', name: 'engine' });
+    worker.addEventListener('message', hear);
+    worker.addEventListener('error', ({ message }) => fail(message));
+    return worker;
   });
+  const post = (request: Request): void => {
+    starting.then(
+      (worker) => worker.postMessage(request),
+      (error: unknown) => fail(String(error)),
+    );
+  };
 
   const ask = (
     request: (id: number) => Request,
@@ -103,8 +114,8 @@ export function startEngine(): EngineClient {
     const answer = new Promise<Answer>((resolve, reject) => {
       waiting.set(id, { resolve, reject, onProgress });
     });
-    worker.postMessage(request(id));
-    const cancel = (): void => worker.postMessage({ type: 'cancel', id } satisfies Request);
+    post(request(id));
+    const cancel = (): void => post({ type: 'cancel', id });
     if (signal?.aborted) cancel();
     signal?.addEventListener('abort', cancel, { once: true });
     return answer.finally(() => signal?.removeEventListener('abort', cancel));

@@ -56,9 +56,9 @@ export async function removeEntry(folder: FileSystemDirectoryHandle, name: strin
 export async function bytesIn(
   entry: FileSystemDirectoryHandle | FileSystemFileHandle,
 ): Promise<number> {
-  if (entry.kind === 'file') return (await (entry as FileSystemFileHandle).getFile()).size;
+  if (entry.kind === 'file') return (await entry.getFile()).size;
   let sum = 0;
-  for await (const inner of (entry as FileSystemDirectoryHandle).values()) {
+  for await (const inner of entry.values()) {
     sum += await bytesIn(inner);
   }
   return sum;

@@ -53,7 +53,7 @@ export async function list(): Promise<readonly ResultFacts[]> {
   const found: ResultFacts[] = [];
   for await (const [name, entry] of folder.entries()) {
     if (entry.kind !== 'directory') continue;
-    const facts = await readFile(entry as FileSystemDirectoryHandle, FACTS);
+    const facts = await readFile(entry, FACTS);
     const text = await facts?.text();
     if (text !== undefined) found.push({ ...parseFacts(text), id: name });
   }

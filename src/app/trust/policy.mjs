@@ -38,7 +38,6 @@ export const HEADER_POLICY = [...DIRECTIVES, "frame-ancestors 'none'"].join('; '
 /** Abilities of a page that this one never needs. */
 const REFUSED = [
   'accelerometer',
-  'bluetooth',
   'display-capture',
   'encrypted-media',
   'geolocation',

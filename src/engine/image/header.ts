@@ -11,6 +11,7 @@ import type { StoredSize } from './raster-headers.ts';
 
 export type { Orientation } from './exif.ts';
 
+/** Formats that are taken. */
 export type PictureFormat = 'png' | 'jpeg' | 'webp' | 'gif' | 'bmp' | 'avif';
 
 /** Size in stored pixels; `orientation` says how to turn them (see `Orientation`). */
