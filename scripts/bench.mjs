@@ -13,6 +13,7 @@ import { benchLadder } from './bench/ladder.mjs';
 import { benchModel } from './bench/model.mjs';
 import { benchOperators } from './bench/operators.mjs';
 import { measuring, writePage } from './bench/page.mjs';
+import { benchReleased } from './bench/released.mjs';
 import { Session } from './bench/session.mjs';
 import { builtApp, builtBench } from './lib/build.mjs';
 import { CommandError, EXIT } from './lib/command-error.mjs';
@@ -30,6 +31,7 @@ const HELP = `npm run bench -- [OPTION...]
   --avatar         Live Avatar with random weights: seconds a block, frames a second, memory; --only "384x256 int4 int8"
   --trace FILE     of the last row of --avatar: its stages as a trace for Perfetto
   --clips          DynamiCrafter at 512x320 and 1024x576 with random weights: its stages, memory; --only "1024 f16"
+  --released DIR   a released Wan model at real size, from its files to an MP4: "--released --help"
   --size SIZE      of the ladder, the avatar or the clips: full (default) or tiny, which a processor finishes
   --untuned        leave the choice of kernels to their defaults: no timing of variants first
   --steps N        of the clips, all 50 or fewer, or of the ladder (default: 2, tiny 8); from 6 on with rungs that leave steps out
@@ -49,7 +51,8 @@ const HEADERS = {
 };
 
 try {
-  process.exitCode = await bench();
+  const [first, ...rest] = process.argv.slice(2);
+  process.exitCode = first === '--released' ? await benchReleased(rest) : await bench();
 } catch (error) {
   if (error instanceof CommandError) console.error(`bench: ${error.message}`);
   else console.error(error);

@@ -1,0 +1,48 @@
+/** The page's side: hands rows to the worker, one at a time, and keeps what it says in between. */
+import workerUrl from './worker.ts?worker&url';
+import type { ReleasedRow, RowResult } from './run.ts';
+import type { Adapter, WorkerAnswer } from './worker.ts';
+
+export type ReleasedBench = {
+  /** Opens the device; undefined where there is no WebGPU. */
+  open(): Promise<Adapter | undefined>;
+  /** Runs a row; rejects with what went wrong. */
+  run(row: ReleasedRow): Promise<RowResult>;
+  /** What the row is doing now. */
+  said(): string;
+  /** Resolves to the bytes a second at which this server's file reaches the page, nothing done with them. */
+  wire(url: string, bytes: number): Promise<number>;
+  /** The same of the browser's own storage; 0 while nothing is kept. */
+  disk(bytes: number): Promise<number>;
+};
+
+declare global {
+  var released: ReleasedBench;
+}
+
+const worker = new Worker(workerUrl, { type: 'module', name: 'released' });
+let said = '';
+
+async function ask<T>(request: object): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const listen = ({ data }: MessageEvent<WorkerAnswer>): void => {
+      if (data.type === 'said') {
+        said = data.text;
+        return;
+      }
+      worker.removeEventListener('message', listen);
+      if (data.type === 'failed') reject(new Error(data.text));
+      else resolve(data.result as T);
+    };
+    worker.addEventListener('message', listen);
+    worker.postMessage(request);
+  });
+}
+
+globalThis.released = {
+  open: () => ask({ type: 'open' }),
+  run: (row) => ask({ type: 'run', row }),
+  said: () => said,
+  wire: (url, bytes) => ask({ type: 'wire', url, bytes }),
+  disk: (bytes) => ask({ type: 'disk', bytes }),
+};
