@@ -10,8 +10,11 @@ export type RungName = {
 };
 
 export type RungResult = Omit<LadderRun, 'values'> & {
-  /** Root mean square of the difference from the first rung's latent, as a share of its own. */
-  readonly error: number;
+  /**
+   * Root mean square of the difference from the first rung's latent, as a share of its own; none where more steps were
+   * run, which end elsewhere.
+   */
+  readonly error?: number;
 };
 
 /** Which ladder: a model's, at a size, over a number of steps. */
@@ -58,6 +61,7 @@ export const ladderBench: LadderBench = {
     if (!switches) throw new Error(`no rung ${index}`);
     const { values, ...run } = await model.run(navigator.gpu, switches, size);
     if (index === 0) baseline = new Float32Array(values);
+    if (switches.steps > model.base(steps).steps) return run;
     return { ...run, error: relativeError(values, baseline) };
   },
   baseline: () => [...baseline],

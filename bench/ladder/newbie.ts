@@ -38,7 +38,6 @@ type Plan = {
   readonly grid: readonly [number, number];
   /** Rows of the prompt and of what is not wanted. */
   readonly words: readonly [number, number];
-  readonly steps: number;
 };
 
 const PLANS: Readonly<Record<LadderSize, Plan>> = {
@@ -50,7 +49,7 @@ const PLANS: Readonly<Record<LadderSize, Plan>> = {
       axes: [32, 32, 32],
       axisLengths: [1024, 512, 512],
     },
-    ...{ grid: [128, 128], words: [256, 1], steps: 28 },
+    ...{ grid: [128, 128], words: [256, 1] },
   },
   tiny: {
     config: {
@@ -60,7 +59,7 @@ const PLANS: Readonly<Record<LadderSize, Plan>> = {
       axes: [4, 4, 4],
       axisLengths: [16, 16, 16],
     },
-    ...{ grid: [8, 8], words: [5, 1], steps: 3 },
+    ...{ grid: [8, 8], words: [5, 1] },
   },
 };
 
@@ -72,14 +71,19 @@ const TUNING_MS = 3000;
 /** Rungs that this model has no lever for: its text is never padded, and what is kept of it are rows, not keys. */
 const WITHOUT = ['text cut to its length', 'velocity used again'];
 
+/** Steps of a picture, as released. */
+const WHOLE = 28;
+
 const rungs = (steps: number): readonly Rung[] =>
   denoisingRungs(steps, 0)
     .filter(({ name }) => !WITHOUT.includes(name))
-    .map((rung) =>
-      rung.change.context === 'kept'
-        ? { ...rung, name: 'text rows and modulation of the schedule kept' }
-        : rung,
-    );
+    .flatMap((rung): readonly Rung[] => {
+      const { change, name } = rung;
+      if (change.context === 'kept') return [{ ...rung, name: 'text and modulation kept' }];
+      if (change.tuned !== true && change.weights === undefined) return [rung];
+      const whole = { ...change, steps: WHOLE };
+      return [rung, { name: `${name}, ${WHOLE} steps`, change: whole, aside: true }];
+    });
 
 export const newbie: LadderModel = {
   name: 'newbie',
@@ -145,7 +149,7 @@ class Picture {
   constructor(gpu: Gpu, pipelines: PipelineCache, plan: Plan, switches: Switches) {
     const [h, w] = plan.grid;
     const C = plan.config.channels;
-    const steps = Math.min(switches.steps, plan.steps);
+    const { steps } = switches;
     const schedule = flowMatchSchedule({ steps, grid: 'linear', shift: { factor: SHIFT } });
     this.steps = scheduleTransport(schedule).steps;
     this.#gpu = gpu;

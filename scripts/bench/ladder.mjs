@@ -17,7 +17,7 @@ import { columns, deviceName, number } from './table.mjs';
  * }} LadderReport
  */
 
-const WIDTHS = [30, -8, -9, -9, -9, -8, -10, -9];
+const WIDTHS = [38, -8, -9, -9, -9, -8, -10, -9];
 const SIZES = /** @type {const} */ (['full', 'tiny']);
 /** Steps that are run unless told otherwise: at full size each takes seconds with every lever off. */
 const STEPS = { full: 2, tiny: 8 };
@@ -106,20 +106,21 @@ function lineOf({ name, aside, result, failure }, first) {
   return columns(
     [
       ...[title, number(seconds), `${number(speedUp)}×`, number(peakBytes / 1e6)],
-      ...[`1/${number(memory)}`, `${computed}`, `${dispatches}`, error.toExponential(1)],
+      ...[`1/${number(memory)}`, `${computed}`, `${dispatches}`, error?.toExponential(1) ?? ''],
     ],
     WIDTHS,
   );
 }
 
 /**
- * Returns how many times as fast and as small as the first rung a result is.
+ * Returns how many times as fast and as small as the first rung a result is; where it ran more steps, step for step.
  * @param {RungResult} result
  * @param {RungResult | undefined} first
  */
 export function gains(result, first) {
+  const steps = Math.max(1, result.computed / (first?.computed ?? NaN));
   return {
-    speedUp: (first?.seconds ?? NaN) / result.seconds,
+    speedUp: (steps * (first?.seconds ?? NaN)) / result.seconds,
     memory: (first?.peakBytes ?? NaN) / result.peakBytes,
   };
 }

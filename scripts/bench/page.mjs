@@ -162,7 +162,12 @@ function ladderPart(report, ladder, save) {
   );
   const lines = measured.map(({ title, result, speedUp, memory }) => [
     ...[title, number(result.seconds), ratio(speedUp), number(result.peakBytes / 1e9)],
-    ...[ratio(memory), `${result.computed}`, `${result.dispatches}`, result.error.toExponential(1)],
+    ...[
+      ratio(memory),
+      `${result.computed}`,
+      `${result.dispatches}`,
+      result.error?.toExponential(1) ?? '',
+    ],
   ]);
   const speed = save(
     `${model}-speed.svg`,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { relativeError } from '../../bench/ladder/ladder.ts';
+import { climb, relativeError } from '../../bench/ladder/ladder.ts';
 import { newbie } from '../../bench/ladder/newbie.ts';
 import { adapters, openGpu } from '../helpers/gpu.ts';
 
@@ -25,6 +25,19 @@ describe(`the ladder of newbie on ${name}`, () => {
     expect(best.dispatches).toBeLessThan(plain.dispatches / 2);
     expect(best.weightBytes).toBeLessThan(plain.weightBytes / 1.5);
     expect(best.computed).toBe(3);
+  });
+
+  it('ends with whole pictures of 28 steps, beside the ladder', () => {
+    const rungs = newbie.rungs(2);
+    const whole = rungs.filter(({ name }) => name.endsWith('28 steps'));
+    expect(whole.map(({ aside, change }) => [aside, change.steps])).toEqual([
+      [true, 28],
+      [true, 28],
+      [true, 28],
+    ]);
+    const names = rungs.map(({ name }) => name);
+    expect(new Set(names).size).toBe(names.length);
+    expect(climb(newbie.base(2), rungs).at(-1)).toMatchObject({ weights: 'i8', steps: 28 });
   });
 
   it('changes nothing when recordings are replayed and what is the same in every step is kept', async () => {
