@@ -33,6 +33,7 @@ import { matmulPair } from './matmul-pair.ts';
 import { matmulTiled } from './matmul-tiled.ts';
 import { mend } from './mend.ts';
 import { norm } from './norm.ts';
+import { normHeld } from './norm-held.ts';
 import { qkNormRope } from './qk-norm-rope.ts';
 import { quantiseGroups, quantiseLongGroups } from './quantise-groups.ts';
 import { quantiseRows } from './quantise-rows.ts';
@@ -78,6 +79,7 @@ export const kernels: readonly Kernel[] = [
   groupMerge,
   groupNorm,
   norm,
+  normHeld,
   qkNormRope,
   elementwise,
   gatedAdd,

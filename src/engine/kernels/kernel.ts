@@ -114,6 +114,8 @@ export type Kernel = {
   readonly suits?: (values: Values, situation: Situation) => boolean;
   /** Values chosen from the shape and the device; override the defaults of `tune`. */
   readonly choose?: (dims: Dims, caps: Capabilities, arithmetic: Arithmetic) => Values;
+  /** Values that follow from all others, e.g. how often a loop goes round. */
+  readonly derive?: (values: Values, dims: Dims) => Values;
   readonly grid: (dims: Dims, values: Values) => Grid;
   readonly cost: (dims: Dims) => { readonly flops: number; readonly bytes: number };
   /** Logical shapes of the tensors for a test or bench case. */
@@ -140,7 +142,7 @@ export type Dispatch<T> = {
   readonly values?: Values;
 };
 
-/** Returns every `#param` value of a call: tuned defaults, then the device's choice, then the caller's. */
+/** Returns every `#param` value of a call: tuned defaults, the device's choice, the caller's, then what follows from them. */
 export function resolveValues(
   kernel: Kernel,
   { dims, caps, arithmetic }: Omit<Situation, 'dtypes'>,
@@ -149,5 +151,6 @@ export function resolveValues(
   const defaults = Object.fromEntries(
     Object.entries(kernel.tune).map(([name, [first]]) => [name, first ?? 0]),
   );
-  return { ...defaults, ...kernel.choose?.(dims, caps, arithmetic), ...own };
+  const values = { ...defaults, ...kernel.choose?.(dims, caps, arithmetic), ...own };
+  return { ...values, ...kernel.derive?.(values, dims) };
 }

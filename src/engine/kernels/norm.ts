@@ -2,7 +2,7 @@
 import wgsl from '../../shaders/norm.wgsl';
 import type { Activation } from './activation.ts';
 import { activate } from './activation.ts';
-import type { Arrays, Dims, Values } from './kernel.ts';
+import type { Arrays, Case, Dims, Values } from './kernel.ts';
 import { defineKernel, input, optional, output, weight } from './kernel.ts';
 
 export type NormKind = 'layer' | 'rms' | 'l2';
@@ -109,8 +109,23 @@ export const norm = defineKernel({
       absent: ['weight', 'bias'],
       why: 'Wan 1.3B, modulated layer norm',
     },
+    benchCase(16384, 3072, 'layer', 'layer norm of wide rows'),
+    benchCase(16384, 1536, 'rms', 'RMS norm'),
+    benchCase(399360, 96, 'l2', 'Wan VAE, 96 channels'),
+    benchCase(99840, 192, 'l2', 'Wan VAE, 192 channels'),
+    benchCase(24960, 384, 'l2', 'Wan VAE, 384 channels'),
   ],
 });
+
+function benchCase(rows: number, C: number, KIND: NormKind, why: string): Case {
+  const unmodulated = { groups: 1, parts: 1, shiftPart: 0, scalePart: 0, rowsPerGroup: rows };
+  return {
+    dims: { rows, C, eps: 1e-6, ...unmodulated },
+    values: { KIND, ACTIVATION: KIND === 'l2' ? 'silu' : 'none' },
+    absent: KIND === 'layer' ? ['modulation'] : ['bias', 'modulation'],
+    why,
+  };
+}
 
 function normCpu(inputs: Arrays, dims: Dims, values: Values): Arrays {
   const {

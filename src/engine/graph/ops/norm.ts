@@ -3,6 +3,7 @@ import { rowsOf } from '../../gpu/tensor.ts';
 import type { Activation } from '../../kernels/activation.ts';
 import type { NormKind } from '../../kernels/norm.ts';
 import { norm } from '../../kernels/norm.ts';
+import { normHeld } from '../../kernels/norm-held.ts';
 import type { Inputs, Node, Op, Tensor } from '../graph.ts';
 import { checkShape } from '../graph.ts';
 
@@ -41,9 +42,8 @@ export const normOp: Op<NormInputs, NormAttrs> = {
       rowsPerGroup,
     };
     const values = { KIND: attrs.kind, ACTIVATION: attrs.activation };
-    return [
-      { kernel: norm, tensors: { x, weight, bias, modulation, y: outputs[0] }, dims, values },
-    ];
+    const tensors = { x, weight, bias, modulation, y: outputs[0] };
+    return [{ kernel: norm, variants: [normHeld], tensors, dims, values }];
   },
 };
 
