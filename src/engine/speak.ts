@@ -126,8 +126,11 @@ export async function speakToMp4(options: SpeakOptions): Promise<SpokenVideo> {
       options.onFrame?.(frame);
       const samples = new Float32Array(perFrame); // silence where the sound has ended
       samples.set(track.subarray(frame.index * perFrame, (frame.index + 1) * perFrame));
-      await writer.addSound(samples);
-      await writer.addFrame(frame.data);
+      const write = async (): Promise<void> => {
+        await writer.addSound(samples);
+        await writer.addFrame(frame.data);
+      };
+      await (options.profiler?.host('encode', 'frame', write) ?? write());
       frames++;
     }
     const file = await writer.finish();

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Sound } from '../../src/engine/audio/sound.ts';
 import type { Gpu } from '../../src/engine/gpu/device.ts';
 import { meterBuffers } from '../../src/engine/gpu/memory.ts';
+import { Profiler } from '../../src/engine/graph/profile.ts';
 import { Executor } from '../../src/engine/graph/replay.ts';
 import { seeded } from '../../src/engine/kernels/case.ts';
 import type { AvatarFrame } from '../../src/engine/models/live-avatar/frames.ts';
@@ -9,6 +10,7 @@ import { speak } from '../../src/engine/models/live-avatar/pipeline.ts';
 import type { AvatarRequest } from '../../src/engine/models/live-avatar/request.ts';
 import type { ComponentName, ComponentSource } from '../../src/engine/models/wan/components.ts';
 import type { Engine } from '../../src/engine/nn/run-once.ts';
+import { chromeTrace } from '../../src/engine/profile/trace.ts';
 import { openModelFolder } from '../../src/engine/weights/model-folder.ts';
 import { avatarFiles, filesIn } from '../helpers/avatar-model.ts';
 import { testGpus } from '../helpers/devices.ts';
@@ -93,6 +95,20 @@ describe.each(testGpus().filter(({ name }) => name === 'lavapipe'))(
       const at = (event: string): number => events.indexOf(event);
       expect(at('denoise 3 on')).toBeGreaterThan(0);
       expect(at('denoise 3 on')).toBeLessThan(at('decode 2 end'));
+    });
+
+    it('denoises a block among the decoding of the one before, as a profile shows', async () => {
+      const gpu = await open.gpu();
+      const profiler = new Profiler(gpu);
+      const engine = engineOf(gpu);
+      engine.executor.profiler = profiler;
+      const given = { ...request, sound: soundOf(2.1), infer_frames: 36 };
+      for await (const { index } of speak(engine, await randomModel(), given)) void index;
+      const { traceEvents } = chromeTrace(profiler.spans);
+      const bars = traceEvents.filter(({ cat }) => cat === 'stage').map(({ name }) => name);
+      // One after another, three blocks would be decoded in three goes, each behind its own sound and denoising.
+      expect(bars.filter((name) => name === 'decode').length).toBeGreaterThan(3);
+      expect(bars.join(' ')).toMatch(/decode (sound )?(decode )?denoise decode/);
     });
 
     it('follows its sound, however it loads its parts, and remembers in integers where it is told to', async () => {
