@@ -9,6 +9,8 @@ export type Switches = {
   readonly fusion: boolean;
   /** One recording for all steps, or memory, bindings and uniforms made anew in each. */
   readonly replay: boolean;
+  /** Weights, recordings and shaders stay for the next clip, or are brought and bound anew for each. */
+  readonly resident: boolean;
   /** Keys and values of the text made once a clip, or in each step. */
   readonly context: 'each step' | 'kept';
   /** Text padded to the model's length, or cut to its own with one row that stands for the padding: exact. */
@@ -20,6 +22,8 @@ export type Switches = {
   /** Storage of the blocks' weight matrices. */
   readonly weights: 'as computed' | 'i8' | 'i4';
   readonly steps: number;
+  /** How many of the steps are run, where the others are counted as if they took as long. */
+  readonly timed?: number;
   /** The velocity is used again while the noise level has moved by less than this since it was computed. */
   readonly reuseWithin: number;
 };

@@ -4,7 +4,7 @@ import type { Rung, Switches } from './ladder.ts';
 /** Every lever off; `steps` is the model's own. */
 export const plainSwitches = (steps: number): Switches => ({
   ...{ precision: 'f32', attention: 'plain', fusion: false, replay: false, matrix: false },
-  ...{ tuned: false },
+  ...{ tuned: false, resident: true },
   ...{ context: 'each step', text: 'padded', weights: 'as computed' },
   ...{ steps, reuseWithin: 0 },
 });

@@ -60,7 +60,7 @@ export type DenoiseOptions = LoopOptions & {
 const ROLES = ['conditional', 'unconditional', 'imageOnly'] as const;
 
 /** A condition whose keys, values and channels a recording holds. */
-type Kept = { readonly recording: Recording; readonly perFrame: boolean };
+export type Kept = { readonly recording: Recording; readonly perFrame: boolean };
 
 /** Resolves to the clean latent [F, h, w, C]. Rejects with `AbortError` soon after the signal of `options` fires. */
 export async function denoise(
@@ -127,11 +127,11 @@ function ahead<T>(count: number, make: (i: number) => T): (i: number) => T {
 }
 
 /** Sums stay in f16 where all else does: so the released models are run by their authors. */
-const newGraph = ({ precision, quantise }: Engine): Graph =>
+export const newGraph = ({ precision, quantise }: Pick<Engine, 'precision' | 'quantise'>): Graph =>
   new Graph({ precision, quantise, residual: precision });
 
 /** Writes a condition into `graph` and keeps what it makes; returns whether each frame has image tokens of its own. */
-function keepCondition(graph: Graph, config: Unet3dConfig, build: BuildCondition): boolean {
+export function keepCondition(graph: Graph, config: Unet3dConfig, build: BuildCondition): boolean {
   const root = new Scope(graph);
   const { channels, ...context } = build(root);
   keepContext(graph, 'context', unetContext(config)(root)(context));
@@ -139,9 +139,15 @@ function keepCondition(graph: Graph, config: Unet3dConfig, build: BuildCondition
   return context.image?.perFrame ?? false;
 }
 
-function stepGraph(
-  engine: Engine,
-  { config, sampler, rate, guidance }: DenoisePlan,
+/** Returns a step: a network call for each condition in `kept`, then the sampler's. */
+export function stepGraph(
+  engine: Pick<Engine, 'precision' | 'quantise'>,
+  {
+    config,
+    sampler,
+    rate,
+    guidance,
+  }: Pick<DenoisePlan, 'config' | 'sampler' | 'rate' | 'guidance'>,
   kept: ReadonlyMap<keyof Outputs, Kept>,
   state: DdimState,
 ): Graph {
