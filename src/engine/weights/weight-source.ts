@@ -1,0 +1,39 @@
+/** What weights are read from, as far as the device's side asks. */
+import { EngineError } from '../gpu/errors.ts';
+import type { DeviceTensor, Shape } from '../gpu/tensor.ts';
+import type { Tensor } from '../graph/graph.ts';
+import type { StoredDtype } from './dtype.ts';
+import type { Packs } from './packs.ts';
+import type { Pieces } from './slabs.ts';
+
+/** Where weight values come from; see weight-store.ts. */
+export type WeightSource = {
+  info(name: string): { readonly shape: Shape };
+  /** Resolves to the values, row-major, as f32. */
+  read(name: string): Promise<Float32Array>;
+  /** Yields the same piece by piece, where that is possible; large weights are then never whole in memory. */
+  pieces?(name: string, chunkBytes?: number): Pieces;
+  /** Returns the bytes as they are stored, where values need nothing else. */
+  raw?(
+    name: string,
+    chunkBytes?: number,
+  ): { readonly dtype: StoredDtype; readonly pieces: AsyncIterable<Uint8Array> } | undefined;
+  /** Where quantised weights are kept from run to run. */
+  readonly packs?: Packs | undefined;
+  /**
+   * Makes the values of weights on the device itself, where `get` says that they lie; nothing is read then, and no shape
+   * compared.
+   */
+  fill?(weights: ReadonlyMap<string, Tensor>, get: (key: string) => DeviceTensor): Promise<void>;
+};
+
+const noValues = (): never => {
+  throw new EngineError('engine/assert', 'weights — got shapes alone, needs values');
+};
+
+/** Weights without values: space is taken for them as for real ones, for forecasts of memory. */
+export const SHAPES_ALONE: WeightSource = {
+  info: noValues,
+  read: noValues,
+  fill: () => Promise.resolve(),
+};
