@@ -3,6 +3,7 @@
  * readable by machines, that a trained model took part. The mark follows the IPTC digital source type (also used
  * by C2PA) and the AIGC field of China's labelling rules (GB 45438-2025, TC260-PG-20258A).
  */
+import { withPngTexts } from './png-text.ts';
 import type { Mp4Tags } from './mp4-metadata.ts';
 
 /** A photograph went in, a trained model moved it. */
@@ -37,6 +38,29 @@ export const aigcLabel = ({ tool }: VideoMarking, id: string): string =>
     PropagateID: '',
     ReservedCode2: '',
   });
+
+/** Returns JSON in ASCII, for formats that know no other letters. */
+export const asciiJson = (value: unknown): string =>
+  JSON.stringify(value).replaceAll(
+    /[\u007f-\uffff]/g,
+    (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+
+/** Returns a PNG file with tags, mark and XMP in front of its pixels. Throws `video/damaged`. */
+export async function markedPng(
+  file: Uint8Array<ArrayBuffer>,
+  marking: VideoMarking,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { tool, settings } = marking;
+  const id = await produceId(file);
+  const texts = new Map([
+    ['Software', tool],
+    ...(settings ? [['Comment', asciiJson(settings)] as const] : []),
+    ['AIGC', aigcLabel(marking, id)],
+    ['DigitalSourceType', SOURCE_TYPE],
+  ]);
+  return withPngTexts(file, texts, markingXmp(marking, id));
+}
 
 /** Returns the tags to write, in the names that MP4 files use. */
 export function markingTags(marking: VideoMarking, id: string): Mp4Tags {

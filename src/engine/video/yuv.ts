@@ -43,3 +43,46 @@ export function rgbaToI420(
   }
   return planes;
 }
+
+/** Returns I420 planes of NV12 ones, whose Cb and Cr alternate. */
+export function nv12ToI420(
+  planes: Uint8ClampedArray,
+  width: number,
+  height: number,
+): Uint8ClampedArray<ArrayBuffer> {
+  const sorted = new Uint8ClampedArray(planes);
+  const blue = width * height;
+  const quarter = blue / 4;
+  for (let i = 0; i < quarter; i++) {
+    sorted[blue + i] = planes[blue + 2 * i] ?? 0;
+    sorted[blue + quarter + i] = planes[blue + 2 * i + 1] ?? 0;
+  }
+  return sorted;
+}
+
+/** Returns opaque RGBA bytes of I420 planes, each colour shared by 2 × 2 pixels. Both sides must be even. */
+export function i420ToRgba(
+  planes: Uint8ClampedArray,
+  width: number,
+  height: number,
+): Uint8ClampedArray<ArrayBuffer> {
+  const rgba = new Uint8ClampedArray(4 * width * height);
+  const blue = width * height;
+  const red = blue + (width / 2) * (height / 2);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const pixel = y * width + x;
+      const chroma = (y >> 1) * (width / 2) + (x >> 1);
+      const luma = (255 / 219) * ((planes[pixel] ?? 0) - 16);
+      const cb = (255 / 224) * ((planes[blue + chroma] ?? 0) - 128);
+      const cr = (255 / 224) * ((planes[red + chroma] ?? 0) - 128);
+      const r = luma + 2 * (1 - RED) * cr;
+      const b = luma + 2 * (1 - BLUE) * cb;
+      rgba[4 * pixel] = r;
+      rgba[4 * pixel + 1] = (luma - RED * r - BLUE * b) / GREEN;
+      rgba[4 * pixel + 2] = b;
+      rgba[4 * pixel + 3] = 255;
+    }
+  }
+  return rgba;
+}
