@@ -3,6 +3,7 @@ import { advance } from './advance.ts';
 import { attention } from './attention.ts';
 import { attentionDirect } from './attention-direct.ts';
 import { attentionMatrix } from './attention-matrix.ts';
+import { attentionTiled } from './attention-tiled.ts';
 import { avgDown } from './avg-down.ts';
 import { blendKeys } from './blend-keys.ts';
 import { concat } from './concat.ts';
@@ -62,6 +63,7 @@ export const kernels: readonly Kernel[] = [
   attention,
   attentionDirect,
   attentionMatrix,
+  attentionTiled,
   groupAttention,
   frameAttention,
   ringWrite,

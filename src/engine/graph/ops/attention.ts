@@ -4,6 +4,7 @@ import { rowsOf } from '../../gpu/tensor.ts';
 import { attention as attentionKernel } from '../../kernels/attention.ts';
 import { attentionDirect } from '../../kernels/attention-direct.ts';
 import { attentionMatrix } from '../../kernels/attention-matrix.ts';
+import { attentionTiled } from '../../kernels/attention-tiled.ts';
 import type { Pairing } from '../../kernels/qk-norm-rope.ts';
 import { qkNormRope } from '../../kernels/qk-norm-rope.ts';
 import type { Inputs, Node, Op, Tensor } from '../graph.ts';
@@ -54,7 +55,7 @@ export const attentionOp: Op<AttentionInputs, AttentionAttrs> = {
       Lk: rowsOf(k.shape) / attrs.groups,
       D: (q.shape.at(-1) ?? 0) / attrs.heads,
     };
-    const variants = [attentionDirect, attentionMatrix];
+    const variants = [attentionDirect, attentionMatrix, attentionTiled];
     return [{ kernel: attentionKernel, variants, tensors: { ...inputs, y: outputs[0] }, dims }];
   },
 };
