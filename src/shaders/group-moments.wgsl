@@ -4,30 +4,59 @@
 //   over the pixels p of the slab: slab * span .. min(P, slab * span + span) - 1
 //
 // Layout   x [N, P, C]  moments [N, slabs, 2, C]
-// Threads  one group of four channels each, 64 in a workgroup, striding over no pixels but their own slab's.
-// Exact    f32; the squares in a second pass over the slab, so that a large mean cancels nothing.
-// Needs    grid (ceil(C4 / 64), slabs, N).
-// Cost     reads x twice (the second time from a cache). CPU reference: engine/kernels/group-moments.ts.
+// Threads  QUADS groups of four channels of a slab each, LANES in a workgroup; ITEMS pixels are asked for before the first
+//          is used.
+// Exact    f32, in one pass: deviations from the mean of the slab's first ITEMS pixels, so that a large mean cancels nothing.
+// Needs    QUADS divides C4; grid (ceil(N slabs C4 / QUADS / LANES), 1, 1).
+// Cost     reads x. CPU reference: engine/kernels/group-moments.ts.
+// Source   Chan, Golub & LeVeque 1983, shifted data.
 #include "lib/lanes.wgsl"
+#param LANES
+#param ITEMS
+#param QUADS
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let tile = wg + p.base;
-  let groups = (p.C + 3u) / 4u;
-  let group = tile.x * 64u + lane;
-  if (group >= groups) { return; }
-  let first = tile.y * p.span;
+  let runs = (p.C + 3u) / 4u / QUADS;
+  let i = (wg.x + p.base.x) * LANES + lane;
+  if (i >= p.N * p.slabs * runs) { return; }
+  let run = i % runs;
+  let slab = i / runs % p.slabs;
+  let first = slab * p.span;
   let end = min(p.P, first + p.span);
-  let start = tile.z * p.P * groups + group;
-  var sum = vec4f();
-  for (var i = first; i < end; i++) { sum += loadX(start + i * groups); }
-  let mean = sum / f32(end - first);
-  var squares = vec4f();
-  for (var i = first; i < end; i++) {
-    let d = loadX(start + i * groups) - mean;
-    squares += d * d;
+  let start = i / runs / p.slabs * p.P * runs + run;
+
+  var base = Quads();
+  var sum = Quads();
+  var squares = Quads();
+  for (var pixel = first; pixel < end; pixel += ITEMS) {
+#unroll k ITEMS
+    let x$k = loadsX(start + min(pixel + $ku, end - 1u) * runs);
+#end
+    if (pixel == first) {
+#unroll k ITEMS
+#unroll q QUADS
+      base[$q] += x$k[$q] * (1.0 / f32(ITEMS));
+#end
+#end
+    }
+#unroll k ITEMS
+    if (pixel + $ku < end) {
+#unroll q QUADS
+      let d$q = x$k[$q] - base[$q];
+      sum[$q] += d$q;
+      squares[$q] += d$q * d$q;
+#end
+    }
+#end
   }
-  let at = (tile.z * p.slabs + tile.y) * 2u * groups + group;
-  storeMoments(at, keep(mean, 4u * group, p.C));
-  storeMoments(at + groups, keep(squares, 4u * group, p.C));
+
+  let count = f32(end - first);
+  let at = i / runs * 2u * runs + run;
+#unroll q QUADS
+  squares[$q] = max(vec4f(), squares[$q] - sum[$q] * sum[$q] / count);
+  base[$q] = keep(base[$q] + sum[$q] / count, 4u * (run * QUADS + $qu), p.C);
+#end
+  storesMoments(at, base);
+  storesMoments(at + runs, squares);
 }

@@ -6,15 +6,23 @@
  *   Quads                    array<vec4f, QUADS>
  *   loadsX(i) -> Quads       groups QUADS i .. QUADS i + QUADS - 1
  *   storesX(i, Quads)        for outputs
+ *   runX(i) -> vec4u         the same 16 bytes as they are, of halves with QUADS = 2
  * With QUADS = 2, halves are bound as 16 bytes: rows must then be a multiple of eight values long (`fitsQuads`), and only
  * `loadX` of the single accessors is there for them.
  */
 import type { BoundTensor } from './declare.ts';
-import type { Dims, Values } from './kernel.ts';
+import type { Dims, Situation, Values } from './kernel.ts';
 
 /** Whether rows of C values are whole runs of QUADS groups. */
 export const fitsQuads = ({ QUADS }: Values, { C = 1 }: Dims): boolean =>
   Math.ceil(C / 4) % Number(QUADS ?? 1) === 0;
+
+/** The same for a kernel that needs nothing else. Processors compile for long and gain nothing from much at once. */
+export const fitsSituation = (values: Values, { dims, caps }: Situation): boolean =>
+  fitsQuads(values, dims) && !(caps.software && (values['LANES'] !== 64 || values['ITEMS'] === 8));
+
+/** QUADS where rows of eight values at a time do not fit. */
+export const quadsFor = (dims: Dims): Values => (fitsQuads({ QUADS: 2 }, dims) ? {} : { QUADS: 1 });
 
 /** Whether a tensor is bound in runs of 16 bytes where the kernel's own accessors have eight. */
 export const isWide = ({ dtype }: BoundTensor, quads: number): boolean =>
@@ -40,11 +48,12 @@ export function declareQuads({ name, role, dtype }: BoundTensor, quads: number):
     ? `let run = ${name}[i]; return Quads(${floats('run.x', 'run.y')}, ${floats('run.z', 'run.w')});`
     : `return Quads(${groups.map((q) => `load${Name}(${quads}u * i + ${q}u)`).join(', ')});`;
   const stores = wide
-    ? `${name}[i] = vec4u(halves(v[0].xy), halves(v[0].zw), halves(v[1].xy), halves(v[1].zw));`
-    : groups.map((q) => `store${Name}(${quads}u * i + ${q}u, v[${q}]);`).join(' ');
+    ? `${name}[i] = vec4u(halves(own[0].xy), halves(own[0].zw), halves(own[1].xy), halves(own[1].zw));`
+    : groups.map((q) => `store${Name}(${quads}u * i + ${q}u, own[${q}]);`).join(' ');
   return [
+    ...(wide ? [`fn run${Name}(i: u32) -> vec4u { return ${name}[i]; }`] : []),
     `fn loads${Name}(i: u32) -> Quads { ${loads} }`,
-    ...(role === 'weight' ? [] : [`fn stores${Name}(i: u32, v: Quads) { ${stores} }`]),
+    ...(role === 'weight' ? [] : [`fn stores${Name}(i: u32, own: Quads) { ${stores} }`]),
   ].join('\n');
 }
 

@@ -31,7 +31,7 @@ export const groupMerge = defineKernel({
   ],
   bench: [
     {
-      dims: { N: 16, P: 2560, C: 320, G: 32, span: 64, slabs: 40, eps: 1e-5 },
+      dims: { N: 16, P: 4096, C: 320, G: 32, span: 64, slabs: 64, eps: 1e-5 },
       why: 'U-Net, 320 channels',
     },
   ],

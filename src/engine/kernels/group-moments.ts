@@ -1,5 +1,6 @@
 /** group-moments: first step of a group norm, moments of each channel over slabs of pixels. */
 import wgsl from '../../shaders/group-moments.wgsl';
+import { fitsSituation, quadsFor } from './declare-quads.ts';
 import type { Arrays, Dims } from './kernel.ts';
 import { defineKernel, input, output } from './kernel.ts';
 
@@ -7,10 +8,16 @@ export const groupMoments = defineKernel({
   name: 'group-moments',
   wgsl,
   tensors: { x: input(), moments: output('f32') },
-  uniforms: { P: 'u32', C: 'u32', span: 'u32', slabs: 'u32' },
-  tune: {},
-  grid: ({ N = 1, C = 1, slabs = 1 }) => [Math.ceil(Math.ceil(C / 4) / 64), slabs, N],
-  cost: ({ N = 1, P = 1, C = 1 }) => ({ flops: 4 * N * P * C, bytes: 4 * N * P * C }),
+  uniforms: { N: 'u32', P: 'u32', C: 'u32', span: 'u32', slabs: 'u32' },
+  tune: { LANES: [64, 256], ITEMS: [8, 4], QUADS: [2, 1] },
+  suits: fitsSituation,
+  choose: (dims, caps) => (caps.software ? { ITEMS: 4, QUADS: 1 } : quadsFor(dims)),
+  grid: ({ N = 1, C = 1, slabs = 1 }, { LANES, QUADS }) => [
+    Math.ceil((N * slabs * Math.ceil(C / 4)) / Number(QUADS) / Number(LANES)),
+    1,
+    1,
+  ],
+  cost: ({ N = 1, P = 1, C = 1 }) => ({ flops: 4 * N * P * C, bytes: 2 * N * P * C }),
   shapes: ({ N = 1, P = 1, C = 1, slabs = 1 }) => ({ x: [N, P, C], moments: [N, slabs, 2, C] }),
   cpu: groupMomentsCpu,
   tolerance: { f32: { abs: 1e-5, rel: 1e-5 }, f16: { abs: 1e-5, rel: 1e-5 } },
@@ -20,6 +27,7 @@ export const groupMoments = defineKernel({
       why: 'a last slab of one pixel, padded channels',
     },
     { dims: { N: 1, P: 5, C: 300, span: 8, slabs: 1 }, why: 'more channels than a workgroup' },
+    { dims: { N: 1, P: 21, C: 16, span: 11, slabs: 2 }, why: 'whole runs of eight channels' },
     {
       dims: { N: 1, P: 64, C: 4, span: 64, slabs: 1 },
       fill: (_: string, i: number) => 1000 + Math.sin(i),
@@ -27,7 +35,7 @@ export const groupMoments = defineKernel({
       why: 'large mean',
     },
   ],
-  bench: [{ dims: { N: 16, P: 2560, C: 320, span: 64, slabs: 40 }, why: 'U-Net, 320 channels' }],
+  bench: [{ dims: { N: 16, P: 4096, C: 320, span: 64, slabs: 64 }, why: 'U-Net, 320 channels' }],
 });
 
 function groupMomentsCpu({ x = new Float32Array() }: Arrays, dims: Dims): Arrays {

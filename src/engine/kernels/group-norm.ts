@@ -2,6 +2,7 @@
 import wgsl from '../../shaders/group-norm.wgsl';
 import type { Activation } from './activation.ts';
 import { activate } from './activation.ts';
+import { fitsSituation, quadsFor } from './declare-quads.ts';
 import type { Arrays, Dims, Values } from './kernel.ts';
 import { defineKernel, input, optional, output, weight } from './kernel.ts';
 
@@ -16,8 +17,14 @@ export const groupNorm = defineKernel({
     y: output(),
   },
   uniforms: { N: 'u32', P: 'u32', C: 'u32', G: 'u32' },
-  tune: {},
-  grid: ({ N = 1, P = 1, C = 1 }) => [Math.ceil((N * P * Math.ceil(C / 4)) / 64), 1, 1],
+  tune: { LANES: [256, 64], ITEMS: [4, 8, 1], QUADS: [2, 1] },
+  suits: fitsSituation,
+  choose: (dims, caps) => (caps.software ? { LANES: 64, ITEMS: 1, QUADS: 1 } : quadsFor(dims)),
+  derive: (_, { C = 1, G = 1 }) => ({ SIZE: C / G }),
+  grid: ({ N = 1, P = 1, C = 1 }, { LANES, ITEMS, QUADS }) => {
+    const runs = Math.ceil(C / 4) / Number(QUADS);
+    return [Math.ceil((N * Math.ceil(P / Number(ITEMS)) * runs) / Number(LANES)), 1, 1];
+  },
   cost: ({ N = 1, P = 1, C = 1 }) => ({ flops: 8 * N * P * C, bytes: 4 * N * P * C }),
   shapes: ({ N = 1, P = 1, C = 1, G = 1 }) => ({
     x: [N, P, C],
@@ -40,10 +47,15 @@ export const groupNorm = defineKernel({
       absent: ['weight', 'bias'],
       why: 'one channel a group, no weights',
     },
+    {
+      dims: { N: 2, P: 9, C: 24, G: 4 },
+      values: { ACTIVATION: 'none' },
+      why: 'whole runs of eight channels, groups of six',
+    },
   ],
   bench: [
     {
-      dims: { N: 16, P: 2560, C: 320, G: 32 },
+      dims: { N: 16, P: 4096, C: 320, G: 32 },
       values: { ACTIVATION: 'silu' },
       why: 'U-Net, 320 channels',
     },

@@ -16,6 +16,7 @@ import { dupUp } from './dup-up.ts';
 import { elementwise } from './elementwise.ts';
 import { gatedAdd } from './gated-add.ts';
 import { frameAttention } from './frame-attention.ts';
+import { frameAttentionHeld } from './frame-attention-held.ts';
 import { groupAttention } from './group-attention.ts';
 import { groupMerge } from './group-merge.ts';
 import { groupMoments } from './group-moments.ts';
@@ -66,6 +67,7 @@ export const kernels: readonly Kernel[] = [
   attentionTiled,
   groupAttention,
   frameAttention,
+  frameAttentionHeld,
   ringWrite,
   ringRead,
   ringWriteInt8,

@@ -3,7 +3,7 @@
  * invocation takes at a time (QUADS), how often (ITEMS), and how many invocations a workgroup has (LANES).
  */
 import type { Capabilities } from '../gpu/device.ts';
-import { fitsQuads } from './declare-quads.ts';
+import { fitsQuads, quadsFor } from './declare-quads.ts';
 import type { Dims, Grid, Values } from './kernel.ts';
 
 /** On a processor a workgroup is a loop, and what is asked for early is only kept longer. */
@@ -13,7 +13,7 @@ export const STREAM_TUNE = { LANES: [256, 64], ITEMS: [2, 1, 4], QUADS: [2, 1] }
 
 /** Values for rows of C; two groups at a time need rows of a multiple of eight. */
 export const streamValues = (dims: Dims, { software }: Capabilities): Values =>
-  software ? ONE_BY_ONE : fitsQuads({ QUADS: 2 }, dims) ? {} : { QUADS: 1 };
+  software ? ONE_BY_ONE : quadsFor(dims);
 
 /** Whether the values can run and are not worse for sure: on graphics cards, small workgroups of little work are. */
 export const streamSuits = (values: Values, dims: Dims, { software }: Capabilities): boolean =>

@@ -5,6 +5,8 @@ import { attention as attentionKernel } from '../../kernels/attention.ts';
 import { attentionDirect } from '../../kernels/attention-direct.ts';
 import { attentionMatrix } from '../../kernels/attention-matrix.ts';
 import { attentionTiled } from '../../kernels/attention-tiled.ts';
+import { frameAttention, WIDEST_FRAME_HEAD } from '../../kernels/frame-attention.ts';
+import { frameAttentionHeld, MOST_FRAMES } from '../../kernels/frame-attention-held.ts';
 import type { Pairing } from '../../kernels/qk-norm-rope.ts';
 import { qkNormRope } from '../../kernels/qk-norm-rope.ts';
 import type { Inputs, Node, Op, Tensor } from '../graph.ts';
@@ -48,7 +50,17 @@ export const attentionOp: Op<AttentionInputs, AttentionAttrs> = {
   name: 'attention',
   riders: ['residual'],
   lower({ inputs, attrs, outputs }: Node<AttentionInputs, AttentionAttrs>) {
-    const { q, k } = inputs;
+    const { q, k, v, bias, residual } = inputs;
+    const plain = !bias && !residual && attrs.lastKeyBias === 0 && attrs.kvHeads === attrs.heads;
+    if (plain && attrs.groups > 1 && rowsOf(q.shape) === rowsOf(k.shape)) {
+      const { heads, scale, groups: N } = attrs;
+      const [F, D] = [rowsOf(q.shape) / N, (q.shape.at(-1) ?? 0) / heads];
+      if (F <= MOST_FRAMES && D <= WIDEST_FRAME_HEAD) {
+        const dims = { F, N, heads, D, scale, frameStep: 1, placeStep: F };
+        const tensors = { q, k, v, y: outputs[0] };
+        return [{ kernel: frameAttention, variants: [frameAttentionHeld], tensors, dims }];
+      }
+    }
     const dims = {
       ...attrs,
       Lq: rowsOf(q.shape) / attrs.groups,

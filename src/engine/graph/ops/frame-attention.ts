@@ -2,6 +2,7 @@
 import { EngineError } from '../../gpu/errors.ts';
 import { rowsOf } from '../../gpu/tensor.ts';
 import { WIDEST_FRAME_HEAD, frameAttention as kernel } from '../../kernels/frame-attention.ts';
+import { frameAttentionHeld as held } from '../../kernels/frame-attention-held.ts';
 import type { Inputs, Node, Op, Tensor } from '../graph.ts';
 import { checkShape } from '../graph.ts';
 import { withPaddedHeads } from './heads.ts';
@@ -15,8 +16,8 @@ export const frameAttentionOp: Op<FrameInputs, FrameAttrs> = {
     const [F = 1, ...rest] = inputs.q.shape;
     const D = (rest.pop() ?? 0) / heads;
     const N = rest.reduce((a, b) => a * b, 1);
-    const dims = { F, N, heads, D, scale };
-    return [{ kernel, tensors: { ...inputs, y: outputs[0] }, dims }];
+    const dims = { F, N, heads, D, scale, frameStep: N, placeStep: 1 };
+    return [{ kernel, variants: [held], tensors: { ...inputs, y: outputs[0] }, dims }];
   },
 };
 
