@@ -1,0 +1,14 @@
+/** What the page and the export's worker say to each other. */
+import type { StoredResult } from '../storage/history.ts';
+import type { ExportedFile, ExportFormat, ExportOptions } from './formats.ts';
+
+export type ExportRequest = {
+  readonly result: StoredResult;
+  readonly format: ExportFormat;
+  readonly options: ExportOptions;
+};
+
+export type ExportAnswer =
+  | { readonly type: 'progress'; readonly done: number }
+  | { readonly type: 'made'; readonly file: ExportedFile }
+  | { readonly type: 'failed'; readonly code: string; readonly message: string };

@@ -1,0 +1,2 @@
+/** Frames as WebM; loaded when it is asked for. */
+export { createWebmWriter } from '../../engine/index.ts';
