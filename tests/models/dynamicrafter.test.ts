@@ -4,6 +4,7 @@ import { dynamiCrafterClip, openDynamiCrafter } from '../../src/engine/clip.ts';
 import type { ClipRun } from '../../src/engine/clip.ts';
 import type { DynamiCrafterRequest } from '../../src/engine/models/dynamicrafter/request.ts';
 import type { DynamiCrafterSource } from '../../src/engine/models/dynamicrafter/see.ts';
+import type { Checkpoint } from '../../src/engine/sampling/checkpoint.ts';
 import { bytesSource } from '../../src/engine/weights/byte-source.ts';
 import { testGpus } from '../helpers/devices.ts';
 import { TINY, tinyCheckpoint } from '../helpers/dynamicrafter-model.ts';
@@ -70,6 +71,38 @@ it(`makes clips on ${first?.name}`, async () => {
   expect(await of({ mode: 'loop' })).toHaveLength(2);
   expect(await of({ mode: 'interpolation', lastImage: picture(2) })).toHaveLength(3);
   expect(await of({ imageGuidance: 2 })).not.toEqual(video);
+
+  const previews: number[] = [];
+  const early = new AbortController();
+  const ended = await frames(source, REQUEST, {
+    ...run,
+    finishEarly: early.signal,
+    onPreview: ({ width, height, data }, done, steps) => {
+      previews.push(done);
+      expect([width, height, data.length, steps]).toEqual([SIDE / 2, SIDE / 2, 48, 3]);
+      if (done === 1) early.abort();
+    },
+    onSampled: (steps) => expect(steps).toBeLessThan(3),
+  });
+  expect(previews.length).toBeGreaterThan(0);
+  expect(ended, 'ended early').toHaveLength(3);
+  expect(ended).not.toEqual(video);
+
+  const checkpoints: Checkpoint[] = [];
+  const sink = {
+    due: () => true,
+    save: async (checkpoint: Checkpoint) => void checkpoints.push(checkpoint),
+  };
+  expect(await frames(source, REQUEST, { ...run, checkpoints: sink })).toEqual(video);
+  expect(checkpoints.map(({ step }) => step)).toEqual([1, 2, 3]);
+  const seen = new Set<string>();
+  const resumed = await frames(source, REQUEST, {
+    ...run,
+    ...(checkpoints[0] && { resume: checkpoints[0] }),
+    onProgress: ({ stage }) => seen.add(stage),
+  });
+  expect(resumed, 'gone on with after the first step').toEqual(video);
+  expect([...seen], 'what the checkpoint holds is not made again').toEqual(['denoise', 'decode']);
 
   let bytesRead = 0;
   const counted = {

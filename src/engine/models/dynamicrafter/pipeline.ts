@@ -3,18 +3,20 @@
  * returns to itself. Text and picture through CLIP, image tokens, latents, DDIM, frames decoded one by one; each stage
  * frees what the next one does not need. Original: scripts/evaluation/inference.py.
  */
-import { decodeFrames, encodePictures } from '../autoencoder-kl/frames.ts';
+import { encodePictures } from '../autoencoder-kl/frames.ts';
 import { pixelsPerLatent } from '../autoencoder-kl/config.ts';
 import { renameAutoencoder } from '../autoencoder-kl/names.ts';
+import type { Values } from '../../sampling/checkpoint.ts';
 import { ddimSampler } from '../../sampling/ddim.ts';
 import { normal } from '../../sampling/rng.ts';
 import type { Rename } from '../../weights/weight-store.ts';
 import type { BuildCondition } from '../unet3d/denoise.ts';
 import { denoise } from '../unet3d/denoise.ts';
+import { attendance, framesOf } from '../unet3d/finish.ts';
 import { renameLvdmUnet } from '../unet3d/names.ts';
 import { partOf } from '../unet3d/parts.ts';
 import type { ClipPipeline } from '../unet3d/pipeline-types.ts';
-import { reporter, toUnit } from '../unet3d/pipeline-types.ts';
+import { reporter } from '../unet3d/pipeline-types.ts';
 import type { DynamiCrafterConfig } from './config.ts';
 import { parseParams } from './params.ts';
 import type { DynamiCrafterRequest } from './request.ts';
@@ -51,32 +53,15 @@ export const generateDynamiCrafter: ClipPipeline<DynamiCrafterSource, DynamiCraf
     const side = pixelsPerLatent(vae) * 2 ** (config.widths.length - 1);
     const pictures = picturesOf(request, side);
 
-    const seen =
-      request.seen ??
-      (await see(engine, source, request.prompt, request.clipImage ?? request.image, {
-        text: report('text'),
-        picture: report('picture'),
-      }));
-    const image = await projectTokens(engine, source, params, seen.picture, report('picture'));
-    const noImage = await projectTokens(
-      engine,
-      source,
-      params,
-      seen.emptyPicture,
-      report('picture'),
-    );
-    trace('image_tokens', image);
-    trace('uncond_image_tokens', noImage);
-
     const coder = await partOf(source, 'autoencoder', () =>
       source.weights(renameAutoencoder(vae.channels.length, 'first_stage_model.')),
     );
-    const posteriors = await encodePictures(engine, coder, vae, pictures, report('latent'));
-    const latents = posteriors.map((posterior, i) => {
-      const drawn = () => normal(seed, STREAMS.latent + i, posterior.mean.length);
-      const noise = request.latentNoise?.[i] ?? drawn();
-      return posterior.sample(noise).map((value) => value * vae.scale);
-    });
+    const known = options.resume && knownConditions(options.resume.conditions);
+    const conditions = known ?? (await conditionsOf());
+    const { text, emptyText, tokens, emptyTokens } = conditions;
+    trace('image_tokens', tokens);
+    trace('uncond_image_tokens', emptyTokens);
+    const latents = latentsOf(conditions);
     latents.forEach((latent, i) => trace(`z${i + 1}`, latent));
 
     const scale = pixelsPerLatent(vae);
@@ -86,19 +71,19 @@ export const generateDynamiCrafter: ClipPipeline<DynamiCrafterSource, DynamiCraf
     const channels = conditionChannels(mode, latents, F);
     trace('channels', channels);
     const build =
-      (text: Float32Array, tokens: Float32Array): BuildCondition =>
+      (words: Float32Array, seen: Float32Array): BuildCondition =>
       ({ graph }) => {
-        const rows = (text.length + tokens.length) / config.contextDim;
+        const rows = (words.length + seen.length) / config.contextDim;
         const all = new Float32Array(rows * config.contextDim);
-        all.set(text);
-        all.set(tokens, text.length);
+        all.set(words);
+        all.set(seen, words.length);
         const context = graph.constant('context', all, [rows, config.contextDim], graph.compute);
         return {
           ...splitContext(context, F),
           channels: graph.constant('channels', channels, shape),
         };
       };
-    const latent = await denoise(
+    const { sample: latent, stepsDone } = await denoise(
       engine,
       await partOf(source, 'unet', async () => source.weights(await unetNames(source, config))),
       {
@@ -107,30 +92,78 @@ export const generateDynamiCrafter: ClipPipeline<DynamiCrafterSource, DynamiCraf
         noise: request.noise ?? normal(seed, STREAMS.start, size),
         stepNoise: (i) => request.stepNoise?.[i] ?? normal(seed, STREAMS.steps + i, size),
         conditions: {
-          conditional: build(seen.text, image),
-          unconditional: guidance === 1 ? undefined : build(seen.emptyText, noImage),
-          imageOnly: imageGuidance === undefined ? undefined : build(seen.emptyText, image),
+          conditional: build(text, tokens),
+          unconditional: guidance === 1 ? undefined : build(emptyText, emptyTokens),
+          imageOnly: imageGuidance === undefined ? undefined : build(emptyText, tokens),
         },
       },
       {
         ...report('denoise'),
-        ...(options.onTrace && { onLatent: (values: Float32Array) => trace('step', values) }),
+        ...attendance(
+          options,
+          shape,
+          steps,
+          { picture: request.image, latent: conditions.z1 },
+          conditions,
+        ),
+        ...(options.onTrace && { onSample: (values: Float32Array) => trace('step', values) }),
       },
     );
+    options.onSampled?.(stepsDone);
     trace('latents', latent);
     const count = mode === 'loop' ? F - 1 : F;
-    const clip = { values: latent, shape };
-    for await (const { data, ...frame } of decodeFrames(
+    const frames = framesOf(
       engine,
       coder,
       vae,
-      clip,
-      report('decode'),
-    )) {
-      trace('frame', data);
-      if (frame.index < count) yield { ...frame, data: toUnit(data) };
+      { values: latent, shape },
+      {
+        ...report('decode'),
+        onDecodeInF32: options.onDecodeInF32,
+        onRaw: (data) => trace('frame', data),
+      },
+    );
+    for await (const frame of frames) if (frame.index < count) yield frame;
+
+    /** Prompt and pictures through their networks. */
+    async function conditionsOf(): Promise<KnownConditions> {
+      const seen =
+        request.seen ??
+        (await see(engine, source, request.prompt, request.clipImage ?? request.image, {
+          text: report('text'),
+          picture: report('picture'),
+        }));
+      const [tokens = new Float32Array(), emptyTokens = new Float32Array()] = await projectTokens(
+        engine,
+        source,
+        params,
+        [seen.picture, seen.emptyPicture],
+        report('picture'),
+      );
+      const posteriors = await encodePictures(engine, coder, vae, pictures, report('latent'));
+      const [z1 = new Float32Array(), z2] = posteriors.map((posterior, i) => {
+        const drawn = () => normal(seed, STREAMS.latent + i, posterior.mean.length);
+        const noise = request.latentNoise?.[i] ?? drawn();
+        return posterior.sample(noise).map((value) => value * vae.scale);
+      });
+      const { text, emptyText } = seen;
+      return { text, emptyText, tokens, emptyTokens, z1, ...(z2 && { z2 }) };
     }
   };
+
+/** What prompt and pictures became: rows of the text tower, image tokens, latents. */
+type KnownConditions = Readonly<
+  Record<'text' | 'emptyText' | 'tokens' | 'emptyTokens' | 'z1', Float32Array>
+> & { readonly z2?: Float32Array };
+
+const latentsOf = ({ z1, z2 }: KnownConditions): readonly Float32Array[] => (z2 ? [z1, z2] : [z1]);
+
+/** Conditions that a checkpoint holds. */
+function knownConditions(values: Values): KnownConditions | undefined {
+  const { text, emptyText, tokens, emptyTokens, z1, z2 } = values;
+  if (!text || !emptyText || !tokens || !emptyTokens || !z1) return undefined;
+  return { text, emptyText, tokens, emptyTokens, z1, ...(z2 && { z2 }) };
+}
 
 /** The names of the UNet; the 256 model calls the embedding of its rate otherwise. */
 async function unetNames(

@@ -1,7 +1,8 @@
 /** Text and picture as DynamiCrafter's UNet is given them: rows of OpenCLIP's towers, image tokens of the projector. */
 import type { Raster } from '../../image/resize.ts';
 import type { Engine, RunOptions } from '../../nn/run-once.ts';
-import { runOnce } from '../../nn/run-once.ts';
+import type { Scope } from '../../nn/module.ts';
+import { runEach } from '../../nn/run-once.ts';
 import type { Rename } from '../../weights/weight-store.ts';
 import { encodePrompts, encodeSeen } from '../openclip/encode.ts';
 import { renameOpenClipText, renameOpenClipVision } from '../openclip/names.ts';
@@ -49,10 +50,15 @@ export type Seen = {
   readonly emptyPicture: Float32Array;
 };
 
-type Empty = Pick<Seen, 'emptyText' | 'emptyPicture'>;
+/** Rows of prompts by precision and tokens; what is made of nothing is a constant of the checkpoint, kept with the source. */
+type Known = {
+  readonly texts: Map<string, Float32Array>;
+  readonly grey: Map<string, Float32Array>;
+};
+const known = new WeakMap<DynamiCrafterSource, Known>();
 
-/** What is made of nothing is a constant of the checkpoint: made once, kept while the source is. */
-const empties = new WeakMap<DynamiCrafterSource, Empty>();
+/** Prompts that are remembered, the empty one among them. */
+const MOST_TEXTS = 16;
 
 /** Resolves to the rows of a prompt and of a picture (−1 … 1, any shape). Throws `text/token`, `text/length`. */
 export async function see(
@@ -62,18 +68,24 @@ export async function see(
   picture: Raster,
   options: { readonly text: RunOptions; readonly picture: RunOptions },
 ): Promise<Seen> {
-  const known = empties.get(source);
-  const words = await partOf(source, 'text', () =>
-    source.weights(renameOpenClipText(TEXT_TOWER.width, 'cond_stage_model.model.')),
-  );
-  const prompts = known ? [prompt] : [prompt, EMPTY_PROMPT];
-  const [text = new Float32Array(), nothing = new Float32Array()] = await encodePrompts(
-    engine,
-    words,
-    TEXT_TOWER,
-    prompts,
-    options.text,
-  );
+  const { texts, grey } = known.get(source) ?? { texts: new Map(), grey: new Map() };
+  known.set(source, { texts, grey });
+  const keyOf = (tokens: ArrayLike<number>): string =>
+    `${engine.precision} ${Array.from(tokens).join()}`;
+  const missing = [prompt, EMPTY_PROMPT].filter((tokens) => !texts.has(keyOf(tokens)));
+  if (missing.length > 0) {
+    const words = await partOf(source, 'text', () =>
+      source.weights(renameOpenClipText(TEXT_TOWER.width, 'cond_stage_model.model.')),
+    );
+    const rows = await encodePrompts(engine, words, TEXT_TOWER, missing, options.text);
+    missing.forEach((tokens, i) => texts.set(keyOf(tokens), rows[i] ?? new Float32Array()));
+  }
+  const rowsOf = (tokens: ArrayLike<number>): Float32Array =>
+    texts.get(keyOf(tokens)) ?? new Float32Array();
+  const [text, emptyText] = [rowsOf(prompt), rowsOf(EMPTY_PROMPT)];
+  for (const key of texts.keys()) {
+    if (texts.size > MOST_TEXTS && key !== keyOf(EMPTY_PROMPT)) texts.delete(key);
+  }
   const eyes = await partOf(source, 'picture', () =>
     source.weights(renameOpenClipVision(VISION_TOWER.width, 'embedder.model.')),
   );
@@ -81,36 +93,33 @@ export async function see(
     encodeSeen(engine, eyes, VISION_TOWER, square, { ...options.picture, embed: false });
   const side = VISION_TOWER.imageSize;
   const tokens = await look(clipPicture(picture, side));
-  const grey = { width: side, height: side, channels: 3, data: new Float32Array(3 * side * side) };
-  const empty = known ?? {
-    emptyText: nothing,
-    emptyPicture: await look(clipPicture(grey, side)),
-  };
-  empties.set(source, empty);
-  return { text, picture: tokens, ...empty };
+  const blank = { width: side, height: side, channels: 3, data: new Float32Array(3 * side * side) };
+  const emptyPicture = grey.get(engine.precision) ?? (await look(clipPicture(blank, side)));
+  grey.set(engine.precision, emptyPicture);
+  return { text, emptyText, picture: tokens, emptyPicture };
 }
 
-/** Resolves to the image tokens [frames · 16, contextDim] of CLIP's tokens. */
+/** Resolves to the image tokens [frames · 16, contextDim] of CLIP's tokens of each picture. */
 export async function projectTokens(
   engine: Engine,
   source: DynamiCrafterSource,
   { resampler: config }: DynamiCrafterParams,
-  tokens: Float32Array,
+  pictures: readonly Float32Array[],
   options: RunOptions = {},
-): Promise<Float32Array> {
+): Promise<readonly Float32Array[]> {
   const store = await partOf(source, 'projector', () =>
     source.weights(renameResampler('image_proj_model.')),
   );
-  const { rows = new Float32Array() } = await runOnce(
+  const runs = await runEach(
     engine,
     store,
-    (root) => {
+    pictures.map((tokens) => (root: Scope): void => {
       const { graph } = root;
       const shape = [tokens.length / config.inDim, config.inDim];
       const x = graph.constant('tokens', tokens, shape, graph.compute);
       graph.result('rows', resampler(config)(root)(x));
-    },
+    }),
     options,
   );
-  return rows;
+  return runs.map(({ rows = new Float32Array() }) => rows);
 }

@@ -3,10 +3,11 @@
  * decoded one by one. Each stage frees what the next one does not need. diffusers: pipeline_i2vgen_xl.py.
  */
 import { EngineError } from '../../gpu/errors.ts';
-import { decodeFrames, encodePictures } from '../autoencoder-kl/frames.ts';
+import { encodePictures } from '../autoencoder-kl/frames.ts';
 import { parseAutoencoderConfig, pixelsPerLatent } from '../autoencoder-kl/config.ts';
 import { renameOldAttention } from '../autoencoder-kl/names.ts';
 import type { Raster } from '../../image/resize.ts';
+import type { Values } from '../../sampling/checkpoint.ts';
 import { ddimSampler } from '../../sampling/ddim.ts';
 import { normal } from '../../sampling/rng.ts';
 import type { Rename } from '../../weights/weight-store.ts';
@@ -16,11 +17,12 @@ import { parseVisionConfig } from '../openclip/vision.ts';
 import { parseDdimConfig } from '../sd/ddim-config.ts';
 import type { BuildCondition } from '../unet3d/denoise.ts';
 import { denoise } from '../unet3d/denoise.ts';
+import { attendance, framesOf } from '../unet3d/finish.ts';
 import { renameUnet } from '../unet3d/names.ts';
 import type { ClipWeights } from '../unet3d/parts.ts';
 import { partOf } from '../unet3d/parts.ts';
 import type { ClipPipeline } from '../unet3d/pipeline-types.ts';
-import { reporter, toUnit } from '../unet3d/pipeline-types.ts';
+import { reporter } from '../unet3d/pipeline-types.ts';
 import type { Config } from '../wan/components.ts';
 import { i2vgenConditions } from './conditions.ts';
 import { parseI2vgenConfig } from './config.ts';
@@ -80,32 +82,16 @@ export const generateI2vgen: ClipPipeline<I2vgenSource, I2vgenRequest> = async f
 
   const part = (name: I2vgenComponent, rename?: Rename): Promise<ClipWeights> =>
     partOf(source, name, () => source.weights(name, rename));
-  const words = await part('text_encoder');
-  const textConfig = parseTextConfig(await source.config('text_encoder'));
-  const prompts = [request.prompt, request.negativePrompt];
-  const [text = new Float32Array(), negative = new Float32Array()] = await encodePrompts(
-    engine,
-    words,
-    textConfig,
-    prompts,
-    report('text'),
-  );
-  trace('prompt_embeds', text);
-  trace('negative_prompt_embeds', negative);
-
+  const coder = await part('vae', renameOldAttention);
   const vision = parseVisionConfig(await source.config('image_encoder'));
   const { width, height, image, exactCrop: exact = false } = request;
   const picture = preparePicture(image, { width, height, clipSide: vision.imageSize, exact });
-  const eyes = await part('image_encoder');
-  const seen = await encodeSeen(engine, eyes, vision, picture.clip, {
-    ...report('picture'),
-    embed: true,
-  });
+  const known = options.resume && knownConditions(options.resume.conditions);
+  const conditions = known ?? (await conditionsOf());
+  const { text, negative, seen, z } = conditions;
+  trace('prompt_embeds', text);
+  trace('negative_prompt_embeds', negative);
   trace('image_embeds', seen);
-  const coder = await part('vae', renameOldAttention);
-  const [posterior] = await encodePictures(engine, coder, vae, [picture.video], report('latent'));
-  const latentNoise = request.latentNoise ?? normal(seed, STREAMS.latent, h * w * C);
-  const z = posterior?.sample(latentNoise).map((value) => value * vae.scale) ?? new Float32Array();
   const latents = countedLatents(z, F);
   trace('image_latents', latents);
 
@@ -125,7 +111,7 @@ export const generateI2vgen: ClipPipeline<I2vgenSource, I2vgenRequest> = async f
       });
       return { text: context, channels };
     };
-  const latent = await denoise(
+  const { sample: latent, stepsDone } = await denoise(
     engine,
     await part('unet', renameUnet()),
     {
@@ -138,19 +124,50 @@ export const generateI2vgen: ClipPipeline<I2vgenSource, I2vgenRequest> = async f
         imageOnly: undefined,
       },
     },
-    report('denoise'),
+    {
+      ...report('denoise'),
+      ...attendance(options, shape, steps, { picture: picture.video, latent: z }, conditions),
+    },
   );
+  options.onSampled?.(stepsDone);
   trace('latents', latent);
-  for await (const { data, ...frame } of decodeFrames(
+  yield* framesOf(
     engine,
     coder,
     vae,
     { values: latent, shape },
-    report('decode'),
-  )) {
-    yield { ...frame, data: toUnit(data) };
+    { ...report('decode'), onDecodeInF32: options.onDecodeInF32 },
+  );
+
+  /** Prompts and picture through their networks. */
+  async function conditionsOf(): Promise<I2vgenKnown> {
+    const words = await part('text_encoder');
+    const textConfig = parseTextConfig(await source.config('text_encoder'));
+    const prompts = [request.prompt, request.negativePrompt];
+    const [text = new Float32Array(), negative = new Float32Array()] = await encodePrompts(
+      engine,
+      words,
+      textConfig,
+      prompts,
+      report('text'),
+    );
+    const eyes = await part('image_encoder');
+    const asked = { ...report('picture'), embed: true };
+    const seen = await encodeSeen(engine, eyes, vision, picture.clip, asked);
+    const [posterior] = await encodePictures(engine, coder, vae, [picture.video], report('latent'));
+    const noise = request.latentNoise ?? normal(seed, STREAMS.latent, h * w * C);
+    const z = posterior?.sample(noise).map((value) => value * vae.scale) ?? new Float32Array();
+    return { text, negative, seen, z };
   }
 };
+
+/** What prompts and picture became: rows of the text tower, CLIP's embedding, the picture's latent. */
+type I2vgenKnown = Readonly<Record<'text' | 'negative' | 'seen' | 'z', Float32Array>>;
+
+/** Conditions that a checkpoint holds. */
+function knownConditions({ text, negative, seen, z }: Values): I2vgenKnown | undefined {
+  return text && negative && seen && z && { text, negative, seen, z };
+}
 
 function latentShape(
   { width, height }: I2vgenRequest,

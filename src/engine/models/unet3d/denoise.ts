@@ -2,7 +2,6 @@
  * Denoising with a 3-D UNet: keys and values of every condition are made once a clip, then one recorded step, which
  * holds the network calls of all conditions, is replayed from noise to a clean latent.
  */
-import { readTensor } from '../../gpu/tensor.ts';
 import type { Tensor } from '../../graph/graph.ts';
 import { Graph } from '../../graph/graph.ts';
 import type { Outputs } from '../../graph/ops/ddim.ts';
@@ -16,10 +15,10 @@ import { timestepSinusoid } from '../../kernels/rope.ts';
 import { Scope } from '../../nn/module.ts';
 import type { Engine } from '../../nn/run-once.ts';
 import { leaseWeights } from '../../nn/run-once.ts';
+import type { Attended, AttendOptions } from '../../sampling/attended.ts';
+import { attendSteps } from '../../sampling/attended.ts';
 import type { DdimSampler, Guidance } from '../../sampling/ddim.ts';
 import { DdimState } from '../../sampling/ddim-state.ts';
-import type { LoopOptions } from '../../sampling/loop.ts';
-import { runSteps } from '../../sampling/loop.ts';
 import type { WeightSource } from '../../weights/upload.ts';
 import type { Unet3dConfig } from './config.ts';
 import type { ContextArgs } from './context.ts';
@@ -52,23 +51,18 @@ export type DenoisePlan = {
   };
 };
 
-export type DenoiseOptions = LoopOptions & {
-  /** Called with the latent after each step, which is then read back: for tests and previews. */
-  readonly onLatent?: (latent: Float32Array) => void;
-};
-
 const ROLES = ['conditional', 'unconditional', 'imageOnly'] as const;
 
 /** A condition whose keys, values and channels a recording holds. */
 export type Kept = { readonly recording: Recording; readonly perFrame: boolean };
 
-/** Resolves to the clean latent [F, h, w, C]. Rejects with `AbortError` soon after the signal of `options` fires. */
+/** Resolves to the clean latent [F, h, w, C]. Rejects like `attendSteps`. */
 export async function denoise(
   engine: Engine,
   source: WeightSource,
   plan: DenoisePlan,
-  { onLatent, onStep, ...options }: DenoiseOptions = {},
-): Promise<Float32Array> {
+  options: AttendOptions = {},
+): Promise<Attended> {
   const { gpu, pipelines, executor } = engine;
   const weights = leaseWeights(engine, source);
   const state = new DdimState(gpu.device, plan.sampler, plan.shape, plan.guidance);
@@ -100,14 +94,7 @@ export async function denoise(
       if (state.noisy) state.addNoise(noiseOf(i));
       return step;
     };
-    await runSteps(executor, steps, next, {
-      ...options,
-      onStep: async (done) => {
-        onLatent?.(await readTensor(gpu.device, state.x));
-        await onStep?.(done);
-      },
-    });
-    return await readTensor(gpu.device, state.x);
+    return await attendSteps(engine, steps, next, state, options);
   } finally {
     for (const part of owned.toReversed()) part.destroy();
   }

@@ -1,5 +1,7 @@
 /** What the pipelines of both 3-D UNets say while they run, and what they give. */
+import type { Raster } from '../../image/resize.ts';
 import type { Engine } from '../../nn/run-once.ts';
+import type { SamplingHooks } from '../../sampling/checkpoint.ts';
 
 /** Prompt, picture through CLIP, picture through the autoencoder, steps, frames. */
 export type ClipStage = 'text' | 'picture' | 'latent' | 'denoise' | 'decode';
@@ -15,9 +17,15 @@ export type ClipProgress = {
   readonly leftMs?: number;
 };
 
-export type ClipOptions = {
+export type ClipOptions = SamplingHooks & {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: ClipProgress) => void;
+  /** Called after steps with a small picture of the middle frame, 0 … 1, as the network sees it by then. */
+  readonly onPreview?: ((picture: Raster, done: number, steps: number) => void) | undefined;
+  /** Called when f16 was not enough for the decoder and the rest is decoded in f32. */
+  readonly onDecodeInF32?: (() => void) | undefined;
+  /** Called when denoising has ended, with how many steps were made. */
+  readonly onSampled?: ((steps: number) => void) | undefined;
   /** Called with intermediates by name, which are read back for it: for tests. */
   readonly onTrace?: (name: string, values: Float32Array) => void;
 };
@@ -46,7 +54,3 @@ export const reporter =
     onProgress: (done: number | Omit<ClipProgress, 'stage'>) =>
       onProgress?.(typeof done === 'number' ? { stage, done } : { ...done, stage }),
   });
-
-/** Returns values −1 … 1 as 0 … 1, clamped. */
-export const toUnit = (data: Float32Array): Float32Array =>
-  data.map((value) => Math.min(1, Math.max(0, value / 2 + 0.5)));
