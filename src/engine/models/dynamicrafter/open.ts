@@ -1,6 +1,6 @@
 /** DynamiCrafter from its released checkpoint, a PyTorch archive or safetensors files with the same names. */
 import { EngineError } from '../../gpu/errors.ts';
-import { clipTokenizer } from '../../tokenizers/tokenizer.ts';
+import { openClipTokenizer } from '../../tokenizers/clip-vocabulary.ts';
 import type { TextTokenizer } from '../../tokenizers/tokenizer.ts';
 import { openWeights } from '../../weights/gguf.ts';
 import type { ModelFiles } from '../../weights/model-files.ts';
@@ -10,7 +10,8 @@ import type { DynamiCrafterSource } from './see.ts';
 import type { DynamiCrafterVariant } from './variants.ts';
 import { variantParams } from './variants.ts';
 
-const TOKENIZER = 'tokenizer.json';
+/** Where a CLIP tokenizer may lie. */
+const TOKENIZERS = ['', 'tokenizer'];
 const CHECKPOINT = 'model.ckpt';
 const WEIGHTS = /\.(ckpt|pt|pth|safetensors)$/;
 
@@ -39,12 +40,13 @@ export async function openDynamiCrafter(
     );
   }
   const opened = await Promise.all(sources.map((source) => openWeights(source)));
-  const tokenizer = await files.open(TOKENIZER);
+  let tokens: TextTokenizer | undefined;
+  for (const place of TOKENIZERS) tokens ??= await openClipTokenizer(files, place, 'zero');
   return {
     source: {
       params: typeof model === 'string' ? variantParams(model) : model.params,
       weights: (rename) => Promise.resolve(new WeightStore(opened, rename)),
     },
-    tokens: tokenizer && (await clipTokenizer(tokenizer, 'zero')),
+    tokens,
   };
 }

@@ -1,6 +1,6 @@
 /** I2VGen-XL from its released folder: unet, vae, text_encoder, image_encoder, scheduler and a CLIP tokenizer. */
 import { EngineError } from '../../gpu/errors.ts';
-import { clipTokenizer } from '../../tokenizers/tokenizer.ts';
+import { openClipTokenizer } from '../../tokenizers/clip-vocabulary.ts';
 import type { TextTokenizer } from '../../tokenizers/tokenizer.ts';
 import type { ModelFiles } from '../../weights/model-files.ts';
 import { openModelFolder } from '../../weights/model-folder.ts';
@@ -9,7 +9,7 @@ import type { I2vgenSource } from './pipeline.ts';
 
 const PARTS = ['unet', 'vae', 'text_encoder', 'image_encoder'] as const;
 const SCHEDULER = 'scheduler/scheduler_config.json';
-const TOKENIZER = 'tokenizer/tokenizer.json';
+const TOKENIZER = 'tokenizer';
 
 export type OpenI2vgen = { readonly source: I2vgenSource; readonly tokens: TextTokenizer };
 
@@ -17,9 +17,10 @@ export type OpenI2vgen = { readonly source: I2vgenSource; readonly tokens: TextT
 export async function openI2vgen(files: ModelFiles): Promise<OpenI2vgen> {
   const folder = await openModelFolder(files, PARTS);
   const missing = PARTS.filter((part) => !folder.has(part));
-  const [scheduler, tokenizer] = [await files.open(SCHEDULER), await files.open(TOKENIZER)];
-  if (missing.length > 0 || !scheduler || !tokenizer) {
-    const single = [...(scheduler ? [] : [SCHEDULER]), ...(tokenizer ? [] : [TOKENIZER])];
+  const scheduler = await files.open(SCHEDULER);
+  const tokens = await openClipTokenizer(files, TOKENIZER, 'end');
+  if (missing.length > 0 || !scheduler || !tokens) {
+    const single = [...(scheduler ? [] : [SCHEDULER]), ...(tokens ? [] : [TOKENIZER])];
     throw new EngineError(
       'weights/folder',
       `model — got a folder without ${[...missing, ...single].join(', ')} — choose the folder of I2VGen-XL`,
@@ -34,7 +35,7 @@ export async function openI2vgen(files: ModelFiles): Promise<OpenI2vgen> {
         throw new EngineError('engine/assert', 'scheduler — has no weights');
       },
     },
-    tokens: await clipTokenizer(tokenizer, 'end'),
+    tokens,
   };
 }
 
