@@ -2,18 +2,25 @@ import { describe, expect, it } from 'vitest';
 import type { Gpu } from '../../src/engine/gpu/device.ts';
 import { Executor } from '../../src/engine/graph/replay.ts';
 import type { Raster } from '../../src/engine/image/resize.ts';
-import { covering, paintAndAnimate } from '../../src/engine/models/newbie/animate.ts';
+import {
+  covering,
+  coveringOnDevice,
+  paintAndAnimate,
+} from '../../src/engine/models/newbie/animate.ts';
 import { TextCache } from '../../src/engine/models/newbie/encode.ts';
 import type { NewbieOptions } from '../../src/engine/models/newbie/pipeline.ts';
-import { paint } from '../../src/engine/models/newbie/pipeline.ts';
+import { paint, paintOnDevice } from '../../src/engine/models/newbie/pipeline.ts';
 import type { NewbieComponent, NewbieRequest } from '../../src/engine/models/newbie/request.ts';
+import type { PlacedPicture } from '../../src/engine/models/wan/pipeline-request.ts';
+import type { WanTrace } from '../../src/engine/models/wan/pipeline.ts';
+import { generate } from '../../src/engine/models/wan/pipeline.ts';
 import type { Engine } from '../../src/engine/nn/run-once.ts';
 import { bytesSource } from '../../src/engine/weights/byte-source.ts';
 import { openModelFolder } from '../../src/engine/weights/model-folder.ts';
 import { testGpus } from '../helpers/devices.ts';
 import { pipelinesOf } from '../helpers/graph.ts';
 import { newbieParts, randomNewbie } from '../helpers/newbie-model.ts';
-import { firstFrameWan, randomModel } from '../helpers/wan-model.ts';
+import { firstFrameWan, randomModel, seeingWan } from '../helpers/wan-model.ts';
 
 const request: NewbieRequest = {
   prompt: { gemma: [2, 7, 9], jina: [0, 4, 2] },
@@ -143,8 +150,81 @@ describe.each(testGpus().filter(({ name }) => name === 'lavapipe'))(
       expect(shapes).toEqual([0, 1, 2, 3, 4].map((index) => [index, 32, 32]));
       expect(seen).toEqual([await pictureOf(gpu)]);
     });
+
+    it.each([
+      ['one whose first frame it is', firstFrameWan],
+      ['one that sees it through CLIP too', seeingWan],
+    ])('hands over the values that it would through the host, to %s', async (_, model) => {
+      const gpu = await open.gpu();
+      const engine = engineOf(gpu);
+      const size = { width: 32, height: 64 };
+      const picture = await paintOnDevice(engine, randomNewbie(), request);
+      const { data, ...fitted } = await coveringOnDevice(engine, picture, size);
+      const byHost = covering(picture, size);
+      expect(furthest(data, byHost.data)).toBeLessThan(1e-6);
+      const video = {
+        ...{ prompt: [7, 3, 1], ...size, frames: 5, steps: 1, shift: 3, guidance: 1, seed: 5 },
+      };
+      const conditionsOf = async (image: PlacedPicture) => {
+        const seen: Record<string, Float32Array | undefined>[] = [];
+        const onTrace = (trace: WanTrace): void => {
+          if (trace.stage === 'conditions') seen.push({ ...trace.conditions });
+        };
+        const run = generate(engine, randomModel(model), { ...video, image }, { onTrace });
+        for await (const { index } of run) void index;
+        return seen[0] ?? {};
+      };
+      const nothing = new Float32Array(data.length).fill(NaN); // what is read back must not count
+      const placed = await conditionsOf({ ...fitted, data: nothing });
+      const through = await conditionsOf(byHost);
+      expect(Object.keys(placed)).toEqual(Object.keys(through));
+      for (const [name, values] of Object.entries(through)) {
+        expect(
+          values?.some((value) => value !== 0),
+          name,
+        ).toBe(true);
+        expect(furthest(placed[name] ?? [], values ?? []), name).toBeLessThan(1e-5);
+      }
+      for (const each of [picture, fitted]) each.destroy();
+    });
+
+    it('decodes in tiles that join without a seam, and in one tile as a whole', async () => {
+      const gpu = await open.gpu();
+      const size = { width: 48, height: 40 };
+      const whole = await pictureOf(gpu, size, { decode: { tiling: 'never' } });
+      const inTiles = (tile: number, stride: number): Promise<Raster> => {
+        const span = { tile, stride };
+        return pictureOf(gpu, size, { decode: { tiling: { rows: span, columns: span } } });
+      };
+      expect(await inTiles(24, 16)).toEqual(whole);
+      const tiled = await inTiles(12, 8);
+      expect(tiled).not.toEqual(whole);
+      // Steps between neighbours where tiles meet are no larger than elsewhere in the whole.
+      const seams = [8, 16].map((x) => step(tiled, 2 * x));
+      const usual = Math.max(...Array.from({ length: 47 }, (_, x) => step(whole, x + 1)));
+      for (const seam of seams) expect(seam).toBeLessThan(1.5 * usual);
+      expect(rootMeanSquare(tiled, whole)).toBeLessThan(0.1);
+    });
   },
 );
+
+const furthest = (a: ArrayLike<number>, b: ArrayLike<number>): number =>
+  Array.from(b).reduce((most, value, i) => Math.max(most, Math.abs((a[i] ?? NaN) - value)), 0);
+
+const at = ({ width, data }: Raster, x: number, y: number): number =>
+  data[3 * (y * width + x)] ?? NaN;
+
+/** Mean difference between the columns before and at x. */
+const step = (picture: Raster, x: number): number => {
+  const rows = Array.from({ length: picture.height }, (_, y) => y);
+  const sum = rows.reduce((s, y) => s + Math.abs(at(picture, x, y) - at(picture, x - 1, y)), 0);
+  return sum / rows.length;
+};
+
+const rootMeanSquare = (a: Raster, b: Raster): number =>
+  Math.sqrt(
+    a.data.reduce((sum, value, i) => sum + (value - (b.data[i] ?? NaN)) ** 2, 0) / a.data.length,
+  );
 
 describe('a picture that is to cover another size', () => {
   it('loses what hangs over, on both sides alike', () => {

@@ -74,6 +74,18 @@ function tapsFor(filter: ResizeFilter, from: number, to: number): Taps[] {
   });
 }
 
+/** Returns the weights by which values along an axis of `from` become one of `to`: [to, from], row-major. */
+export function resizeMatrix(filter: ResizeFilter, from: number, to: number): Float32Array {
+  const matrix = new Float32Array(to * from);
+  tapsFor(filter, from, to).forEach(({ inputs, weights }, row) => {
+    inputs.forEach((input, tap) => {
+      const at = row * from + input; // the border repeats
+      matrix[at] = (matrix[at] ?? 0) + (weights[tap] ?? 0);
+    });
+  });
+  return matrix;
+}
+
 /** Fixed point of Pillow's 8-bit path. */
 const FIXED = 2 ** 22;
 

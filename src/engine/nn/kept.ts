@@ -1,15 +1,16 @@
-/** What is computed once and read for the rest of a stream: results of a graph, with its weights and arena given back. */
-import type { DeviceTensor } from '../../gpu/tensor.ts';
-import { bytesOf, createTensor } from '../../gpu/tensor.ts';
-import { EngineError } from '../../gpu/errors.ts';
-import { Graph } from '../../graph/graph.ts';
-import { fuse } from '../../graph/passes/fuse.ts';
-import type { Recording } from '../../graph/record.ts';
-import { record } from '../../graph/record.ts';
-import { Scope } from '../../nn/module.ts';
-import type { Engine, RunOptions } from '../../nn/run-once.ts';
-import type { WeightSource } from '../../weights/upload.ts';
-import { WeightSet } from '../../weights/upload.ts';
+/** What is computed once and read later on: results of a graph, with its weights and arena given back. */
+import type { DeviceTensor } from '../gpu/tensor.ts';
+import { bytesOf, createTensor } from '../gpu/tensor.ts';
+import { EngineError } from '../gpu/errors.ts';
+import { Graph } from '../graph/graph.ts';
+import { fuse } from '../graph/passes/fuse.ts';
+import type { Recording } from '../graph/record.ts';
+import { record } from '../graph/record.ts';
+import { Scope } from './module.ts';
+import type { Engine, RunOptions } from './run-once.ts';
+import { leaseWeights } from './run-once.ts';
+import type { WeightLease } from '../weights/keeper.ts';
+import type { WeightSource } from '../weights/upload.ts';
 
 /** Tensors by name, each in memory of its own. */
 export class Kept {
@@ -46,7 +47,7 @@ export async function computeOnce(
   options: RunOptions = {},
 ): Promise<Kept> {
   const { gpu, executor } = engine;
-  const weights = new WeightSet(gpu, source);
+  const weights = leaseWeights(engine, source);
   try {
     const { graph, recording } = await recordGraph(engine, weights, build);
     try {
@@ -59,14 +60,14 @@ export async function computeOnce(
       recording.destroy();
     }
   } finally {
-    weights.destroy();
+    weights.release();
   }
 }
 
 /** Builds a graph, loads what it needs into `weights` and records it. */
 export async function recordGraph(
   engine: Engine,
-  weights: WeightSet,
+  weights: Pick<WeightLease, 'load' | 'get'>,
   build: (root: Scope) => void,
 ): Promise<{ readonly graph: Graph; readonly recording: Recording }> {
   const { gpu, pipelines, precision, quantise } = engine;

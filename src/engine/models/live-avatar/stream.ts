@@ -11,6 +11,8 @@ import { schedulerStep } from '../../graph/ops/scheduler.ts';
 import { tableRow } from '../../graph/ops/table.ts';
 import type { Recording } from '../../graph/record.ts';
 import { gridPositions, ropeTableAt, timestepSinusoid } from '../../kernels/rope.ts';
+import type { Kept } from '../../nn/kept.ts';
+import { computeOnce, recordGraph } from '../../nn/kept.ts';
 import type { Scope } from '../../nn/module.ts';
 import type { Engine, RunOptions } from '../../nn/run-once.ts';
 import type { Sampler } from '../../sampling/sampler.ts';
@@ -27,8 +29,6 @@ import {
 } from './audio-encoder.ts';
 import { borrowSoundKeys, keepSoundKeys, soundKeys } from './audio-injector.ts';
 import type { AvatarConfig } from './config.ts';
-import type { Kept } from './kept.ts';
-import { computeOnce, recordGraph } from './kept.ts';
 import { AvatarMemory } from './memory.ts';
 import { REFERENCE_FRAME, conditionPositions, rollingReference } from './positions.ts';
 import { avatarBody, avatarHead, modulation } from './s2v.ts';

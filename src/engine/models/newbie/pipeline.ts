@@ -2,8 +2,6 @@
  * The NewBie pipeline, from two texts to a picture: Gemma and Jina read them, the transformer turns noise into a latent
  * that the FLUX autoencoder shows. Each stage frees what the next one does not need.
  */
-import { affine } from '../../graph/ops/elementwise.ts';
-import { reshape } from '../../graph/ops/layout.ts';
 import type { Raster } from '../../image/resize.ts';
 import type { Engine, RunOptions } from '../../nn/run-once.ts';
 import { runOnce } from '../../nn/run-once.ts';
@@ -12,12 +10,12 @@ import { normal } from '../../sampling/rng.ts';
 import type { Transport } from '../../sampling/transport.ts';
 import { dpmTransport, odeTransport, scheduleTransport } from '../../sampling/transport.ts';
 import type { RowSource } from '../../weights/mapped.ts';
-import { autoencoderDecoder } from '../autoencoder-kl/autoencoder.ts';
-import type { AutoencoderConfig } from '../autoencoder-kl/config.ts';
 import { parseAutoencoderConfig, pixelsPerLatent } from '../autoencoder-kl/config.ts';
 import { renameAutoencoder } from '../autoencoder-kl/names.ts';
 import type { NextDitConfig } from './config.ts';
 import { parseNextDitConfig } from './config.ts';
+import type { DecodeOptions, PaintedPicture } from './decode.ts';
+import { decodePicture } from './decode.ts';
 import type { Branch } from './denoise.ts';
 import { denoise } from './denoise.ts';
 import type { EncodedText, TextCache } from './encode.ts';
@@ -56,7 +54,9 @@ export type NewbieOptions = {
   /** Called after each step with a small picture of what it is becoming; for latents of FLUX, not with rk4. */
   readonly onPreview?: (picture: Raster) => void;
   /** Texts that were encoded before, with the same encoders. */
-  readonly texts?: TextCache;
+  readonly texts?: TextCache | undefined;
+  /** How the latent becomes a picture. */
+  readonly decode?: Pick<DecodeOptions, 'tiling' | 'onDecodeInF32'>;
 };
 
 /** Shift of the noise levels that the model was trained with. */
@@ -67,11 +67,28 @@ const SHIFT = 6;
  * are not the model's, `gpu/limit` where the device is too small, and `AbortError` soon after `signal` fires.
  */
 export async function paint(
-  anyEngine: Engine,
+  engine: Engine,
   source: NewbieSource,
   request: NewbieRequest,
   options: NewbieOptions = {},
 ): Promise<Raster> {
+  const { width, height, channels, data, destroy } = await paintOnDevice(
+    engine,
+    source,
+    request,
+    options,
+  );
+  destroy();
+  return { width, height, channels, data };
+}
+
+/** Likewise, to a picture that stays on the device for the model that goes on with it. */
+export async function paintOnDevice(
+  anyEngine: Engine,
+  source: NewbieSource,
+  request: NewbieRequest,
+  options: NewbieOptions = {},
+): Promise<PaintedPicture> {
   const engine = { ...anyEngine, quantise: blocksOnly(anyEngine.quantise) };
   const { signal, onTrace, onPreview } = options;
   const abort = signal && { signal };
@@ -119,7 +136,14 @@ export async function paint(
         }),
     },
   );
-  return decode(engine, source, vae, { latent, grid }, report('decode'));
+  const decoder = await source.weights('vae', renameAutoencoder(vae.channels.length));
+  return decodePicture(
+    engine,
+    decoder,
+    vae,
+    { latent, grid },
+    { ...report('decode'), ...options.decode },
+  );
 }
 
 const NOTHING: Branch = { caption: new Float32Array(), modulation: new Float32Array() };
@@ -198,28 +222,4 @@ async function branchOf(
     partOf(options, 1, 2),
   );
   return { caption: results['caption'] ?? rows, modulation: modulation.table };
-}
-
-async function decode(
-  engine: Engine,
-  source: NewbieSource,
-  config: AutoencoderConfig,
-  { latent, grid: { h, w, C } }: { latent: Float32Array; grid: LatentGrid },
-  options: RunOptions,
-): Promise<Raster> {
-  const rename = renameAutoencoder(config.channels.length);
-  const weights = await source.weights('vae', rename);
-  const results = await runOnce(
-    engine,
-    weights,
-    (root) => {
-      const x = root.graph.constant('latent', latent, [h, w, C]);
-      const z = reshape(affine(x, 1 / config.scale, config.shift), [1, h, w, C]);
-      root.graph.result('picture', affine(autoencoderDecoder(config)(root)(z), 0.5, 0.5));
-    },
-    options,
-  );
-  const side = pixelsPerLatent(config);
-  const data = (results['picture'] ?? latent).map((value) => Math.min(1, Math.max(0, value)));
-  return { width: w * side, height: h * side, channels: 3, data };
 }

@@ -2,12 +2,15 @@
 import { EngineError } from '../../gpu/errors.ts';
 import type { Raster } from '../../image/resize.ts';
 import { resizeFloats } from '../../image/resize.ts';
+import type { Tensor } from '../../graph/graph.ts';
 import type { Scope } from '../../nn/module.ts';
 import type { Engine, RunOptions } from '../../nn/run-once.ts';
 import { runEach } from '../../nn/run-once.ts';
 import { CLIP_DEVIATION, CLIP_MEAN, clipVision, parseClipConfig } from './clip-vision.ts';
 import type { ComponentSource } from './components.ts';
 import { renameClip, renameUmt5 } from './names-encoders.ts';
+import type { PlacedPicture } from './pipeline-request.ts';
+import { squaresOnDevice } from './placed-picture.ts';
 import { parseUmt5Config, readUmt5Inputs, umt5Encoder } from './umt5.ts';
 
 /** Resolves to the rows [n, width] of each text, at its true length, under the text's name. Throws `text/token`. */
@@ -36,19 +39,29 @@ export async function encodeTexts<K extends string>(
 export async function encodePictures(
   engine: Engine,
   source: ComponentSource,
-  pictures: readonly Raster[],
+  pictures: readonly PlacedPicture[],
   prepared: boolean,
   options: RunOptions = {},
 ): Promise<Float32Array> {
   const config = parseClipConfig(await source.config('image_encoder'));
   const store = await source.weights('image_encoder', renameClip(config.width));
-  const builds = pictures.map((picture) => (root: Scope): void => {
-    const square = prepared ? picture : clipPicture(picture, config.imageSize);
-    const { width, height, channels, data } = square;
-    const x = root.graph.constant('picture', data, [1, height, width, channels]);
+  const onDevice = new Map(
+    pictures.flatMap(({ onDevice: tensor }, i) => (tensor && !prepared ? [[i, tensor]] : [])),
+  );
+  const squares = await squaresOnDevice(engine, onDevice, config.imageSize, options);
+  const builds = pictures.map((picture, i) => (root: Scope): void => {
+    const placed = squares.frames.get(i);
+    const x = placed ? root.graph.external(placed) : square(root, picture);
     root.graph.result('rows', clipVision(config)(root)(x));
   });
-  const parts = (await runEach(engine, store, builds, options)).map(({ rows }) => present(rows));
+  const square = ({ graph }: Scope, picture: Raster): Tensor => {
+    const { width, height, channels, data } = prepared
+      ? picture
+      : clipPicture(picture, config.imageSize);
+    return graph.constant('picture', data, [1, height, width, channels]);
+  };
+  const results = await runEach(engine, store, builds, options).finally(() => squares.destroy());
+  const parts = results.map(({ rows }) => present(rows));
   const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
   parts.reduce((at, part) => (all.set(part, at), at + part.length), 0);
   return all;

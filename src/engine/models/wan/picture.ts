@@ -1,13 +1,14 @@
 /** What a picture adds to the transformer's input, by the kind of model. */
 import { EngineError } from '../../gpu/errors.ts';
-import type { Raster } from '../../image/resize.ts';
+import type { DeviceTensor } from '../../gpu/tensor.ts';
 import type { Engine, RunOptions } from '../../nn/run-once.ts';
 import type { ComponentSource } from './components.ts';
 import type { WanConfig } from './config.ts';
 import { encodePictures } from './encode.ts';
 import type { Conditions } from './expert.ts';
 import { MASK_CHANNELS, imageCondition, toSigned } from './image-condition.ts';
-import type { LatentSize, WanRequest } from './pipeline-request.ts';
+import type { LatentSize, PlacedPicture, WanRequest } from './pipeline-request.ts';
+import { signedOnDevice } from './placed-picture.ts';
 import { checkImage } from './pipeline-request.ts';
 import type { Volume } from './vae-tiles.ts';
 import { readVaeConfig } from './vae-config.ts';
@@ -79,7 +80,10 @@ async function maskedConditions(
     config.imageDim === undefined
       ? undefined
       : await encodePictures(engine, source, clipImages, clipImages !== seen, options);
-  const frames: (Raster | undefined)[] = Array.from({ length: request.frames }, () => undefined);
+  const frames: (PlacedPicture | undefined)[] = Array.from(
+    { length: request.frames },
+    () => undefined,
+  );
   if (last) frames[frames.length - 1] = last;
   frames[0] = first;
   const latent = await encodeFrames(engine, source, request, frames, options);
@@ -92,19 +96,23 @@ async function encodeFrames(
   engine: Engine,
   source: ComponentSource,
   { width, height, vae: way }: WanRequest,
-  frames: readonly (Raster | undefined)[],
+  frames: readonly (PlacedPicture | undefined)[],
   options: RunOptions,
 ): Promise<Float32Array> {
   const values = new Float32Array(frames.length * height * width * 3);
+  const placed = new Map<number, DeviceTensor>();
   frames.forEach((frame, i) => {
-    if (frame) values.set(toSigned(frame.data), i * height * width * 3);
+    if (frame?.onDevice) placed.set(i, frame.onDevice);
+    else if (frame) values.set(toSigned(frame.data), i * height * width * 3);
   });
   const video: Volume = { values, shape: [frames.length, height, width, 3] };
+  const signed = await signedOnDevice(engine, placed, options);
   const vae = await openVae(engine, source, way);
   try {
-    return (await vae.encode(video, options)).values;
+    return (await vae.encode(video, { ...options, placed: signed.frames })).values;
   } finally {
     vae.destroy();
+    signed.destroy();
   }
 }
 

@@ -1,8 +1,15 @@
 /** What is asked of a Wan pipeline, and what it refuses at the border. */
 import { EngineError } from '../../gpu/errors.ts';
+import type { DeviceTensor } from '../../gpu/tensor.ts';
 import type { Raster } from '../../image/resize.ts';
 import type { SamplerKind, SamplerVariant } from '../../sampling/sampler.ts';
 import type { VaeOptions } from './vae.ts';
+
+/** A picture whose values may lie on the device as well. */
+export type PlacedPicture = Raster & {
+  /** The same values in f32, [1, height, width, channels]: where it is there, it is used and `data` only shown. */
+  readonly onDevice?: DeviceTensor;
+};
 
 export type WanRequest = {
   /** Token numbers of the prompt, with the end token and without padding. */
@@ -10,7 +17,7 @@ export type WanRequest = {
   /** The same of what the video should not be; nothing but the end token where left out. */
   readonly negativePrompt?: readonly number[];
   /** RGB in 0..1 at exactly width × height: the first frame. Needed by the models that start from a picture. */
-  readonly image?: Raster;
+  readonly image?: PlacedPicture;
   /** Likewise the last frame. Needed by the models that go from one picture to another. */
   readonly lastImage?: Raster;
   /** The pictures as CLIP sees them, normalised, where the caller prepares them; else they are made from the above. */
@@ -121,7 +128,10 @@ export function checkRequest(request: WanRequest, scale: LatentScale): LatentSiz
 }
 
 /** Throws `wan/image` unless `image` is there, RGB, and of the request's size. */
-export function checkImage(image: Raster | undefined, { width, height }: WanRequest): Raster {
+export function checkImage(
+  image: PlacedPicture | undefined,
+  { width, height }: WanRequest,
+): PlacedPicture {
   const fits = image?.width === width && image.height === height && image.channels === 3;
   const have = image ? `${image.width} × ${image.height} × ${image.channels}` : 'none';
   if (!image || !fits) throw refusal('wan/image', 'picture', have, `${width} × ${height} × 3`);

@@ -1,6 +1,6 @@
 /** One direction of a Wan autoencoder at one size: recordings for the parts of a stream, and the memory they share. */
 import type { DeviceTensor, Dtype } from '../../gpu/tensor.ts';
-import { createTensor, writeTensor } from '../../gpu/tensor.ts';
+import { bytesOf, createTensor, writeTensor } from '../../gpu/tensor.ts';
 import { Graph } from '../../graph/graph.ts';
 import { fuse } from '../../graph/passes/fuse.ts';
 import type { Recording } from '../../graph/record.ts';
@@ -27,6 +27,9 @@ export type StreamPlan = {
   readonly taps: boolean;
 };
 
+/** Frames [1, H, W, C] in f32 that lie on the device, by their index. */
+export type PlacedFrames = ReadonlyMap<number, DeviceTensor>;
+
 type Part = { readonly input: DeviceTensor; readonly recording: Recording };
 
 /** Runs chunk after chunk; a part is recorded when it is first needed. */
@@ -46,15 +49,22 @@ export class VaeStream {
 
   /**
    * Runs a chunk of the stream, values [T, H, W, C]; `first` starts a new stream, `image` is one of a single chunk.
+   * Frames that are `placed` take the place of the values.
    * Resolves to the recording whose result `y` holds what came out, until the next run.
    */
-  async run(part: StreamPart, values: Float32Array, options: RunOptions): Promise<Recording> {
+  async run(
+    part: StreamPart,
+    values: Float32Array,
+    options: RunOptions,
+    placed: PlacedFrames = new Map(),
+  ): Promise<Recording> {
     const frames = values.length / this.#plan.size.reduce((a, b) => a * b, 1);
     const key = `${part}/${frames}`;
     const ready = this.#parts.get(key) ?? (await this.#record(part, frames));
     this.#parts.set(key, ready);
     options.signal?.throwIfAborted();
     writeTensor(this.#engine.gpu.device, ready.input, values);
+    this.#place(ready.input, placed);
     await this.#engine.executor.replay(ready.recording, options);
     return ready.recording;
   }
@@ -66,6 +76,17 @@ export class VaeStream {
     }
     this.#parts.clear();
     this.#histories.destroy();
+  }
+
+  #place(input: DeviceTensor, placed: PlacedFrames): void {
+    if (placed.size === 0) return;
+    const { device } = this.#engine.gpu;
+    const encoder = device.createCommandEncoder({ label: 'vae/placed frames' });
+    for (const [index, { buffer, offset, shape, dtype }] of placed) {
+      const bytes = bytesOf(shape, dtype);
+      encoder.copyBufferToBuffer(buffer, offset, input.buffer, input.offset + index * bytes, bytes);
+    }
+    device.queue.submit([encoder.finish()]);
   }
 
   async #record(part: StreamPart, frames: number): Promise<Part> {

@@ -8,7 +8,7 @@ import type { WeightSource } from '../../weights/upload.ts';
 import { WeightSet } from '../../weights/upload.ts';
 import type { VaeConfig } from './vae-config.ts';
 import { framesPerLatent, pixelsPerLatent } from './vae-config.ts';
-import type { Direction } from './vae-stream.ts';
+import type { Direction, PlacedFrames } from './vae-stream.ts';
 import { VaeStream } from './vae-stream.ts';
 import type { Tiling, Volume } from './vae-tiles.ts';
 import { Mosaic, cut, needsTiles, scaleTiling, startsOf } from './vae-tiles.ts';
@@ -25,6 +25,8 @@ export type VaeOptions = {
 };
 
 export type VaeRunOptions = RunOptions & {
+  /** Frames of the video that is encoded which lie on the device, in −1..1; the values of these are not looked at. */
+  readonly placed?: PlacedFrames;
   /** Whether decoded values are held to −1..1, as they are where nothing is said. */
   readonly clamp?: boolean;
   /** Called after each chunk with the recording that made it. */
@@ -83,12 +85,12 @@ export class WanVae {
     const sizes = tiling && scaleTiling(tiling, patch);
     if (!sizes || !needsTiles(H, W, sizes)) return this.#encodeWhole(video, options);
     const F = latentFrames(this.config, video.shape[0]);
-    return this.#inTiles(video, sizes, {
+    return this.#inTiles(await this.#brought(video, options.placed), sizes, {
       shape: [F, H / pixels, W / pixels, 2 * this.config.z_dim],
       tiling: scaleTiling(sizes, 1 / pixels),
       grain: 1,
       options,
-      run: (tile, each) => this.#encodeWhole(tile, each),
+      run: (tile, each) => this.#encodeWhole(tile, { ...each, placed: new Map() }),
     });
   }
 
@@ -220,10 +222,21 @@ export class WanVae {
       const [from = 0, to = 0] = [bounds[i], bounds[i + 1]];
       const onProgress = (done: number): void => options.onProgress?.((i + done) / chunks);
       const piece = values.subarray(from * frame, to * frame);
-      const recording = await stream.run(part, piece, { ...options, onProgress });
+      const placed = within(options.placed, from, to);
+      const recording = await stream.run(part, piece, { ...options, onProgress }, placed);
       await options.onChunk?.(recording, i);
       yield await readTensor(this.#engine.gpu.device, recording.result('y'));
     }
+  }
+
+  /** The video with the values of frames that lie on the device. */
+  async #brought(video: Volume, placed: PlacedFrames = new Map()): Promise<Volume> {
+    if (placed.size === 0) return video;
+    const values = video.values.slice();
+    const span = values.length / video.shape[0];
+    for (const [index, frame] of placed)
+      values.set(await readTensor(this.#engine.gpu.device, frame), index * span);
+    return { ...video, values };
   }
 
   #stream(direction: Direction, size: readonly [number, number, number]): VaeStream {
@@ -301,6 +314,10 @@ function stepsTo(length: number, step: number): number[] {
   for (let at = 0; at < length; at += step) steps.push(at);
   return [...steps, length];
 }
+
+/** Those of frames `from` to `to`, counted from there. */
+const within = (placed: PlacedFrames = new Map(), from: number, to: number): PlacedFrames =>
+  new Map([...placed].flatMap(([i, frame]) => (i >= from && i < to ? [[i - from, frame]] : [])));
 
 /** Returns values · factors[c] + shifts[c]. */
 function scaled(
