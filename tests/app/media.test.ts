@@ -1,0 +1,404 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { unzipSync } from 'fflate';
+import type { Browser, Page } from 'puppeteer';
+import { build } from 'vite';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openInBrowser } from '../../scripts/lib/browser.mjs';
+import { findProgram } from '../../scripts/lib/find.mjs';
+import { serve } from '../../scripts/lib/serve.mjs';
+import { readGifMarks } from '../../src/engine/video/gif-marks.ts';
+import { SOURCE_TYPE } from '../../src/engine/video/marking.ts';
+import { boxesAt } from '../../src/engine/video/mp4-boxes.ts';
+import { readMp4Tags } from '../../src/engine/video/mp4-metadata.ts';
+import { mp4VideoTrack } from '../../src/engine/video/mp4-samples.ts';
+import { readPngTexts } from '../../src/engine/video/png-text.ts';
+import { readWebmTags } from '../../src/engine/video/webm-tags.ts';
+import { wgslLoader } from '../../wgsl-loader/index.ts';
+import { movingWebp, pngFile, withOrientation } from '../helpers/picture-files.ts';
+import { repository } from './app.ts';
+import type { Media } from './media/page.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'zoetrope-media-'));
+const pictures = join(repository, 'tests/fixtures/pictures');
+const ffprobe = findProgram('ffprobe');
+let server: Awaited<ReturnType<typeof serve>>;
+let browser: Browser;
+let page: Page;
+const complaints: string[] = [];
+
+beforeAll(async () => {
+  await build({
+    configFile: false,
+    root: join(import.meta.dirname, 'media'),
+    base: './',
+    logLevel: 'error',
+    plugins: [wgslLoader()],
+    worker: { format: 'es', plugins: () => [wgslLoader()] },
+    build: {
+      outDir: folder,
+      emptyOutDir: true,
+      target: 'es2023',
+      assetsInlineLimit: 0,
+      modulePreload: { polyfill: false },
+    },
+  });
+  server = await serve(folder);
+  ({ browser, page } = await openInBrowser(server.url, async () => true, { software: true }));
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warn') complaints.push(message.text());
+  });
+  page.on('pageerror', (error) => complaints.push(String(error)));
+}, 120_000);
+
+afterAll(async () => {
+  await browser?.close();
+  await server?.close();
+  rmSync(folder, { recursive: true });
+});
+
+/** Calls the page; its answers are plain data. */
+function call<K extends keyof Media>(
+  name: K,
+  ...args: Parameters<Media[K]>
+): Promise<Awaited<ReturnType<Media[K]>>> {
+  return page.evaluate(
+    (key, given) =>
+      (globalThis as unknown as { media: Record<string, (...all: unknown[]) => unknown> }).media[
+        key
+      ]?.(...given),
+    name,
+    args,
+  ) as Promise<Awaited<ReturnType<Media[K]>>>;
+}
+
+const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
+const fixture = (name: string): Uint8Array => new Uint8Array(readFileSync(join(pictures, name)));
+const take = (bytes: Uint8Array) => call('intake', base64(bytes));
+
+const RED = [255, 0, 0];
+const GREEN = [0, 255, 0];
+const BLUE = [0, 0, 255];
+const WHITE = [255, 255, 255];
+
+describe('a picture that is taken', () => {
+  /** Corners: top left, top right, bottom left, bottom right. */
+  it.each([
+    [1, [RED, GREEN, BLUE, WHITE]],
+    [2, [GREEN, RED, WHITE, BLUE]],
+    [3, [WHITE, BLUE, GREEN, RED]],
+    [4, [BLUE, WHITE, RED, GREEN]],
+    [5, [RED, BLUE, GREEN, WHITE]],
+    [6, [BLUE, RED, WHITE, GREEN]],
+    [7, [WHITE, GREEN, BLUE, RED]],
+    [8, [GREEN, WHITE, RED, BLUE]],
+  ])('stands upright with EXIF orientation %d', async (orientation, corners) => {
+    const jpeg = Buffer.from(await page.evaluate(quadrants), 'base64');
+    const taken = await take(withOrientation(jpeg, orientation));
+    const lying = orientation >= 5;
+    expect(taken).toMatchObject(lying ? { width: 32, height: 64 } : { width: 64, height: 32 });
+    if ('code' in taken) throw new Error(taken.code);
+    taken.corners.forEach((colour, i) =>
+      colour.forEach((value, c) =>
+        expect(Math.abs(value - (corners[i]?.[c] ?? 0))).toBeLessThan(12),
+      ),
+    );
+  });
+
+  it.each([
+    ['deep.png', 5, 4, ['small']],
+    ['cmyk.jpg', 31, 17, ['small']],
+    ['moving.gif', 15, 9, ['moving', 'small']],
+    ['plain.avif', 31, 17, ['small']],
+    ['plain.bmp', 15, 9, ['small']],
+    ['turned.webp', 17, 31, ['small']],
+  ])('may be %s', async (name, width, height, warnings) => {
+    expect(await take(fixture(name))).toMatchObject({ width, height, warnings });
+  });
+
+  it('may be an animated WebP, of which the first frame counts', async () => {
+    const file = movingWebp(fixture('lossless.webp'), 31, 17);
+    expect(await take(file)).toMatchObject({
+      width: 31,
+      height: 17,
+      warnings: ['moving', 'small'],
+    });
+  });
+
+  it.each([
+    [1, 1, [1, 1]],
+    [1, 10_000, [1, 2048]],
+    [4096, 16, [2048, 8]],
+  ])('may be %d × %d, and is shown no larger than needed', async (width, height, shown) => {
+    const taken = await take(pngFile(width, height, () => [1, 0, 0]));
+    expect(taken).toMatchObject({ width, height, shown });
+    if ('corners' in taken) expect(taken.corners[3]).toEqual(RED);
+  });
+
+  it('reaches the engine cropped where the focus is', async () => {
+    const file = base64(pngFile(200, 100, (x) => (x < 100 ? [1, 0, 0] : [0, 0, 1])));
+    const size = { width: 64, height: 64 };
+    const left = await call('decode', file, size, { x: 0, y: 0.5 });
+    const right = await call('decode', file, size, { x: 1, y: 0.5 });
+    if ('code' in left || 'code' in right) throw new Error('refused');
+    expect(left).toMatchObject(size);
+    expect(left.mean[0]).toBeGreaterThan(250);
+    expect(right.mean[2]).toBeGreaterThan(250);
+  });
+});
+
+describe('a picture that is refused', () => {
+  const plain = fixture('plain.png');
+  const claiming = (width: number, height: number): Uint8Array => {
+    const file = Buffer.from(plain);
+    file.writeUInt32BE(width, 16);
+    file.writeUInt32BE(height, 20);
+    return file;
+  };
+  const text = (content: string): Uint8Array => new TextEncoder().encode(content);
+  it.each([
+    ['a PNG that unpacks to 20,000 × 20,000', 'image/side', claiming(20_000, 20_000)],
+    ['a PNG of more than 100 million pixels', 'image/pixels', claiming(16_000, 16_000)],
+    ['a picture cut short', 'image/truncated', plain.subarray(0, 100)],
+    ['a picture whose pixels are not there', 'image/damaged', claiming(300, 300)],
+    ['an SVG that names another file', 'image/svg', text('<svg><image href="http://x/"/></svg>')],
+    ['a letter', 'image/unknown', text('Dear all,')],
+    ['nothing', 'image/empty', new Uint8Array()],
+  ])('is %s: %s', async (_what, code, file) => {
+    expect(await take(file)).toEqual({ code });
+  });
+
+  it('is one of more than 64 MiB, before it is read', async () => {
+    const code = await page.evaluate(async () => {
+      const { media } = globalThis as unknown as { media: Media };
+      const blob = new Blob([new Uint8Array(64 * 2 ** 20 + 1)]);
+      return media.intakeBlob(blob);
+    });
+    expect(code).toEqual({ code: 'image/file-size' });
+  });
+});
+
+const PATTERN = { width: 64, height: 48, frames: 7, raw: true };
+
+describe('an MP4', () => {
+  it('comes back as it went in: frames, times, picture, colours', async () => {
+    const { frames, psnr } = await call('roundTrip', { ...PATTERN, frames: 30 });
+    expect(frames).toBe(30);
+    expect(psnr).toBeGreaterThanOrEqual(35);
+    for (const flat of [0, 90, 128, 255]) {
+      expect((await call('roundTrip', { ...PATTERN, flat })).worst).toBeLessThanOrEqual(2);
+    }
+  });
+
+  it('is the stored one with settings, mark and BT.709, the same each time', async () => {
+    const file = await exported('mp4', {});
+    expect(file).toMatchObject({ type: 'video/mp4', frames: 7, fps: 24 });
+    const { samples } = mp4VideoTrack(file.bytes);
+    expect(samples).toHaveLength(7);
+    const last = samples.at(-1);
+    const micros = (last?.timestamp ?? 0) + (last?.duration ?? 0);
+    expect(Math.abs(micros - 7e6 / 24)).toBeLessThan(1000);
+    expect(colourOf(file.bytes)).toEqual([1, 1, 1, 0]);
+    expect(file.told).toEqual({ model: 'motion', settings: SETTINGS });
+    expect([...readMp4Tags(file.bytes).keys()]).toContain('AIGC');
+    expect((await exported('mp4', {})).content).toBe(file.content);
+  });
+
+  it('tells nothing of prompt and seed when it is not to, and keeps the mark', async () => {
+    const file = await exported('mp4', { includeSettings: false });
+    expect(file.told).toEqual({ code: 'settings/none' });
+    expect(Buffer.from(file.bytes).includes('海浪')).toBe(false);
+    expect(readMp4Tags(file.bytes).get('DigitalSourceType')).toBe(SOURCE_TYPE);
+  });
+
+  it('runs forth and back without doubled ends', async () => {
+    const { frames, bytes } = await exported('mp4', { pingPong: true });
+    expect(frames).toBe(12);
+    expect(mp4VideoTrack(bytes).samples).toHaveLength(12);
+  });
+
+  it.runIf(ffprobe)('satisfies ffprobe', async () => {
+    const { bytes } = await exported('mp4', {});
+    expect(probe('check.mp4', bytes)).toMatchObject({
+      streams: [
+        {
+          ...{ codec_name: 'h264', width: 64, height: 48, nb_read_frames: '7' },
+          ...{ color_space: 'bt709', color_transfer: 'bt709', color_primaries: 'bt709' },
+        },
+      ],
+    });
+  });
+});
+
+describe('another format', () => {
+  it('is WebM, with settings and mark', async () => {
+    const file = await exported('webm', {});
+    expect(file).toMatchObject({ type: 'video/webm', frames: 7 });
+    expect(file.codec).toMatch(/^(vp09|av01)/);
+    expect(file.told).toEqual({ model: 'motion', settings: SETTINGS });
+    expect(readWebmTags(file.bytes).get('DigitalSourceType')).toBe(SOURCE_TYPE);
+    if (ffprobe) {
+      const seen = probe('check.webm', file.bytes);
+      expect(seen.streams[0]).toMatchObject({ codec_name: 'vp9', nb_read_frames: '7' });
+      expect(Object.keys(seen.format.tags)).toEqual(
+        expect.arrayContaining(['COMMENT', 'AIGC', 'DigitalSourceType']),
+      );
+    }
+  });
+
+  it('is GIF, with settings and mark', async () => {
+    const file = await exported('gif', { pingPong: true });
+    expect(file).toMatchObject({ type: 'image/gif', frames: 12 });
+    expect(file.told).toEqual({ model: 'motion', settings: SETTINGS });
+    expect(readGifMarks(file.bytes).xmp).toContain(SOURCE_TYPE);
+    const seen = await take(file.bytes);
+    expect(seen).toMatchObject({
+      format: 'gif',
+      width: 64,
+      height: 48,
+      warnings: ['moving', 'small'],
+    });
+    if (ffprobe) expect(probe('check.gif', file.bytes).streams[0]?.nb_read_frames).toBe('12');
+  });
+
+  it('is PNG in a zip: every frame without loss, each with settings and mark', async () => {
+    const file = await exported('png', {});
+    expect(file).toMatchObject({ type: 'application/zip', frames: 7 });
+    const entries = unzipSync(file.bytes);
+    expect(Object.keys(entries)).toEqual(Array.from({ length: 7 }, (_, i) => `frame-${i + 1}.png`));
+    const first = entries['frame-1.png'] ?? new Uint8Array();
+    expect(readPngTexts(first).get('AIGC')).toContain('"Label":"1"');
+    expect(await call('settingsOf', base64(first))).toEqual({
+      model: 'motion',
+      settings: SETTINGS,
+    });
+    // The pattern at its top left corner: 128 + 80 · sin(phase) · cos(phase).
+    const corner = [0, 1, 2].map((phase) => Math.round(128 + 40 * Math.sin(2 * phase)));
+    expect(await take(first)).toMatchObject({ width: 64, height: 48 });
+    const taken = await take(first);
+    if ('corners' in taken) expect(taken.corners[0]).toEqual(corner);
+    expect((await exported('png', {})).content).toBe(file.content);
+  });
+
+  it('is made from the video where raw frames are gone', async () => {
+    const file = await exported('gif', {}, { ...PATTERN, raw: false });
+    expect(file.frames).toBe(7);
+  });
+
+  it('says how far it is, and stops when asked to', async () => {
+    expect((await exported('gif', {})).shares.at(-1)).toBe(1);
+    expect(await call('cancelled', PATTERN)).toBe('AbortError');
+  });
+});
+
+describe('the visible mark', () => {
+  it('stands in the corner of every frame, a twentieth of the shorter side high', async () => {
+    const flat = { ...PATTERN, width: 320, height: 240, frames: 2, flat: 200 };
+    const file = await exported('png', { visibleMark: 'AI-generated' }, flat);
+    for (const picture of Object.values(unzipSync(file.bytes))) {
+      const taken = await take(picture);
+      if ('code' in taken) throw new Error(taken.code);
+      expect(taken.corners[0]).toEqual([200, 200, 200]);
+      expect(taken.corners[3]?.[0]).toBeLessThan(120);
+    }
+    expect((await exported('mp4', { visibleMark: 'AI生成' }, flat)).frames).toBe(2);
+  });
+});
+
+describe('the history', () => {
+  it('keeps videos, newest first, and forgets one or all', async () => {
+    const first = await call('add', PATTERN);
+    const second = await call('add', { ...PATTERN, frames: 3 });
+    if ('code' in first || 'code' in second) throw new Error('not kept');
+    expect((await call('list')).map(({ id }) => id)).toEqual([second.id, first.id]);
+    expect(await call('openedBytes', first.id)).toBeGreaterThan(500);
+    const { folders, quota } = await call('figures');
+    expect(quota).toBeGreaterThan(0);
+    expect(new Map(folders).get('results')).toBeGreaterThan(1000);
+    await call('remove', first.id);
+    expect(await call('openedBytes', first.id)).toEqual({ code: 'storage/missing' });
+    expect(await call('list')).toHaveLength(1);
+  });
+
+  it('says that the space is used up, and keeps nothing half-written', async () => {
+    const session = await page.createCDPSession();
+    const { origin } = new URL(server.url);
+    await session.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 2000 });
+    expect(await call('add', { ...PATTERN, frames: 30 })).toEqual({ code: 'storage/quota' });
+    await session.send('Storage.overrideQuotaForOrigin', { origin });
+    expect(await call('list')).toHaveLength(1);
+  });
+
+  it('is erased with everything else that the site keeps', async () => {
+    await page.evaluate(async () => {
+      localStorage.setItem('theme', 'dark');
+      await caches.open('some');
+      await new Promise((resolve) => {
+        indexedDB.open('timings').addEventListener('success', ({ target }) => {
+          (target as IDBOpenDBRequest).result.close();
+          resolve(undefined);
+        });
+      });
+    });
+    await call('eraseAll');
+    const left = await page.evaluate(async () => ({
+      caches: await caches.keys(),
+      databases: await indexedDB.databases(),
+      remembered: localStorage.length,
+    }));
+    expect(left).toEqual({ caches: [], databases: [], remembered: 0 });
+    expect((await call('figures')).folders).toEqual([]);
+  });
+});
+
+it('complained of nothing', () => {
+  expect(complaints).toEqual([]);
+});
+
+const SETTINGS = { prompt: '海浪 "slow"', seed: 7, motion: 0.5 };
+
+async function exported(
+  format: Parameters<Media['exported']>[1],
+  options: Parameters<Media['exported']>[2],
+  pattern: Parameters<Media['exported']>[0] = PATTERN,
+) {
+  const file = await call('exported', pattern, format, options);
+  if (!('content' in file)) throw new Error(`refused: ${file.code}`);
+  return { ...file, bytes: new Uint8Array(Buffer.from(file.content, 'base64')) };
+}
+
+/** Primaries, transfer, matrix and range of an MP4's colour box. */
+function colourOf(file: Uint8Array): number[] {
+  const at = Buffer.from(file).indexOf('colrnclx');
+  expect(boxesAt(file, ['moov'])).toHaveLength(1);
+  return [file[at + 9], file[at + 11], file[at + 13], (file[at + 14] ?? 0) >> 7].map(Number);
+}
+
+type Probed = {
+  streams: Record<string, string>[];
+  format: { tags: Record<string, string> };
+};
+
+function probe(name: string, bytes: Uint8Array): Probed {
+  const path = join(folder, name);
+  writeFileSync(path, bytes);
+  const asked = ['-v', 'error', '-of', 'json', '-count_frames', '-show_streams', '-show_format'];
+  const { stdout } = spawnSync(ffprobe ?? '', [...asked, path], { encoding: 'utf8' });
+  return JSON.parse(stdout) as Probed;
+}
+
+/** In the page: a JPEG of four colours, 64 × 32, in base64. */
+async function quadrants(): Promise<string> {
+  const canvas = new OffscreenCanvas(64, 32);
+  const context = canvas.getContext('2d');
+  const colours = ['#f00', '#0f0', '#00f', '#fff'];
+  colours.forEach((colour, i) => {
+    if (!context) return;
+    context.fillStyle = colour;
+    context.fillRect(32 * (i % 2), 16 * Math.floor(i / 2), 32, 16);
+  });
+  const blob = await canvas.convertToBlob({ type: 'image/jpeg', quality: 1 });
+  return btoa(String.fromCharCode(...new Uint8Array(await blob.arrayBuffer())));
+}
