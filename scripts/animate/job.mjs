@@ -102,7 +102,7 @@ async function fetchFile(page, bytes) {
 }
 
 /**
- * @param {import('../../src/app/protocol.ts').Failure} failure
+ * @param {import('../../src/app/engine/protocol.ts').Failure} failure
  * @returns {CommandError}
  */
 function commandError({ code, message }) {

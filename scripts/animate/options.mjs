@@ -11,7 +11,7 @@ import { SPEECH_HELP, SPEECH_OPTIONS, speechWishes } from './speech-options.mjs'
  * @typedef {object} SpeechCommand
  * @property {string} sound
  * @property {string} folder
- * @property {import('../../src/app/protocol.ts').SpeakWishes} wishes
+ * @property {import('../../src/app/engine/protocol.ts').SpeakWishes} wishes
  */
 
 /**

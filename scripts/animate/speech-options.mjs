@@ -25,7 +25,7 @@ export const SPEECH_HELP = `    --sample_steps N         3 to 6 (default: 4); --
     --kv_cache int8          what is remembered as small integers: half the memory`;
 
 /** @typedef {{ [name in keyof typeof SPEECH_OPTIONS]?: string | boolean | undefined }} SpeechValues */
-/** @typedef {import('../../src/app/protocol.ts').SpeakWishes} SpeakWishes */
+/** @typedef {import('../../src/app/engine/protocol.ts').SpeakWishes} SpeakWishes */
 
 const WEIGHTS = /** @type {const} */ ({ int8: 'i8', int4: 'i4' });
 

@@ -2,7 +2,7 @@
 import { runJob } from '../animate/job.mjs';
 import { openInBrowser } from '../lib/browser.mjs';
 
-/** @typedef {import('../../src/engine/pipeline.ts').AnimateReport} AnimateReport */
+/** @typedef {import('../../src/engine/run.ts').RunReport} RunReport */
 
 const PRESETS = /** @type {const} */ (['preview', 'standard']);
 
@@ -38,7 +38,7 @@ export async function benchModel(url, choice) {
 /**
  * @param {string} preset
  * @param {string} state
- * @param {AnimateReport} report
+ * @param {RunReport} report
  */
 function lineOf(preset, state, { size, timings, totalMs, tier, peakGpuBytes, settings }) {
   const stages = Object.entries(timings).map(([name, ms]) => `${name} ${(ms / 1000).toFixed(2)} s`);

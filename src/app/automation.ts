@@ -1,9 +1,16 @@
 /** What a command drives in a headless browser: the app's own engine behind a few calls with plain data. */
 import { EngineError } from '../engine/index.ts';
-import type { AnimateReport, Settings, SpokenVideo } from '../engine/index.ts';
+import type { RunReport, Settings, SpokenVideo } from '../engine/index.ts';
 import { examplePictures, modelNames } from './catalog.ts';
-import { AppError, startEngine } from './engine-client.ts';
-import type { AdapterState, Failure, ModelChoice, SpeakWishes, Video } from './protocol.ts';
+import { AppError, startEngine } from './engine/client.ts';
+import type {
+  AdapterState,
+  Failure,
+  ModelChoice,
+  RunEvent,
+  SpeakWishes,
+  Video,
+} from './engine/protocol.ts';
 import { RunningClock } from './running-clock.ts';
 import type { LiveProgress } from './running-clock.ts';
 import { decodeSound } from './sound.ts';
@@ -36,7 +43,7 @@ export type AutomationResult =
       readonly ok: true;
       readonly bytes: number;
       readonly video: Omit<Video, 'file'>;
-      readonly report: AnimateReport;
+      readonly report: RunReport;
     }
   | { readonly ok: false; readonly failure: Failure };
 
@@ -79,6 +86,10 @@ async function fetchPicture(url: string | undefined): Promise<Blob> {
   return fetchFile(address);
 }
 
+const onEvent = (event: RunEvent): void => {
+  if (event.type === 'progress') clock.take(event.progress);
+};
+
 function begin(): void {
   abort = new AbortController();
   clock = new RunningClock();
@@ -89,15 +100,16 @@ globalThis.zoetrope = {
   async animate({ picture, model, settings }) {
     begin();
     try {
-      const { video, report } = await engine.animate({
-        picture: await fetchPicture(picture),
-        model: model ?? { name: modelNames[0] ?? '' },
-        settings,
-        // Each command starts a browser that remembers nothing: timing kernels would cost each of them.
-        measures: { tune: false },
-        signal: abort.signal,
-        onProgress: (event) => clock.take(event),
-      });
+      const { video, report } = await engine.run(
+        {
+          picture: await fetchPicture(picture),
+          model: model ?? { name: modelNames[0] ?? '' },
+          settings,
+          // Each command starts a browser that remembers nothing: measuring would cost each of them.
+          measures: { tune: false, probe: false },
+        },
+        { signal: abort.signal, onEvent },
+      );
       const { file: bytes, ...facts } = video;
       file = bytes;
       return { ok: true, bytes: bytes.byteLength, video: facts, report };
@@ -108,12 +120,14 @@ globalThis.zoetrope = {
   async speak({ picture, sound, folder, wishes }) {
     begin();
     try {
-      const { file: bytes, ...video } = await engine.speak({
-        picture: await fetchPicture(picture),
-        sound: await decodeSound(await fetchFile(sound)),
-        ...{ folder: new URL(folder, location.href).href, wishes, signal: abort.signal },
-        onProgress: (event) => clock.take(event),
-      });
+      const { file: bytes, ...video } = await engine.speak(
+        {
+          picture: await fetchPicture(picture),
+          sound: await decodeSound(await fetchFile(sound)),
+          ...{ folder: new URL(folder, location.href).href, wishes },
+        },
+        { signal: abort.signal, onEvent },
+      );
       file = bytes;
       return { ok: true, bytes: bytes.byteLength, video };
     } catch (error) {

@@ -5,13 +5,14 @@ import {
   openReleased,
   openWan,
   parseCatalog,
+  shapeOf,
   Store,
   urlFiles,
   urlSource,
 } from '../engine/index.ts';
 import type { MotionModelFiles, ReleasedOptions, WanModelFiles } from '../engine/index.ts';
 import releasedModels from '../../weights/catalog.json' with { type: 'json' };
-import type { ModelChoice } from './protocol.ts';
+import type { ModelChoice } from './engine/protocol.ts';
 
 const modelFiles = import.meta.glob<string>('../../weights/*/{config.json,model.safetensors}', {
   query: '?url',
@@ -53,6 +54,10 @@ export async function openReleasedModel(
 ): Promise<WanModelFiles> {
   return openReleased(released, id, new Store(await browserEnvironment()), options);
 }
+
+/** Returns a released model without its weights, for plans; undefined for a name of none. */
+export const releasedShape = (id: string): WanModelFiles | undefined =>
+  releasedNames.includes(id) ? shapeOf(released, id) : undefined;
 
 /** Opens the files of a model. Throws `model/unknown`, `model/config`, and what reading weights throws. */
 export async function openModel(

@@ -26,18 +26,19 @@ export { bestFit, fitWan, HARDWARE_CLASSES, RESERVED_BYTES } from './models/wan/
 export type { FitRequest, WanChoice, WanFit } from './models/wan/fit.ts';
 export { forecastWan } from './models/wan/forecast.ts';
 export type { Forecast, StageForecast, WanFootprint, WanParts } from './models/wan/forecast.ts';
-export { openReleased, partsOf } from './models/wan/released.ts';
+export { openReleased, partsOf, shapeOf } from './models/wan/released.ts';
 export type { ReleasedOptions } from './models/wan/released.ts';
-export { animate, animateToMp4 } from './pipeline.ts';
-export type {
-  AnimateOptions,
-  AnimateReport,
-  Mp4Options,
-  Mp4Result,
-  MotionModelFiles,
-  Picture,
-  WanModelFiles,
-} from './pipeline.ts';
+export { checkMemory } from './memory-check.ts';
+export { run, runToMp4 } from './pipeline.ts';
+export type { Mp4Context, Mp4Result } from './pipeline.ts';
+export { msOfWork, probeSpeeds } from './probe.ts';
+export type { Speeds } from './probe.ts';
+export { residentEngine } from './resident.ts';
+export type { ResidentEngine, RunMeasures } from './resident.ts';
+export { runnableMotion } from './run-motion.ts';
+export { runnableWan } from './run-wan.ts';
+export type { MotionFiles as MotionModelFiles } from './models/motion/index.ts';
+export type { WanFiles as WanModelFiles } from './models/wan/animate.ts';
 export { byKernel, byStage } from './profile/summary.ts';
 export { chromeTrace } from './profile/trace.ts';
 export type { ProgressEvent } from './progress.ts';
@@ -47,6 +48,7 @@ export type {
   ExpectedStage,
   ModelContext,
   ModelReport,
+  Picture,
   PlanRequest,
   Preview,
   Run,

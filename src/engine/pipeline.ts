@@ -1,126 +1,66 @@
 /**
- * The whole story on one page: a picture and a few wishes go in, frames come out and become an MP4 file. The built-in model
- * diffuses the motion and moves the picture's own pixels along it; Wan models imagine every frame.
+ * The whole story on one page: a request goes into a model, frames come out and become a file. The built-in model
+ * diffuses the motion and moves the picture's own pixels along it; the others imagine every frame.
  */
 import type { Gpu } from './gpu/device.ts';
-import { assert } from './gpu/errors.ts';
+import { assert, EngineError } from './gpu/errors.ts';
 import { meterBuffers } from './gpu/memory.ts';
 import type { Precision } from './graph/graph.ts';
-import { loadMotion } from './models/motion/index.ts';
-import type {
-  MotionEngine,
-  MotionFiles,
-  MotionFrame,
-  MotionModel,
-  MotionReport,
-} from './models/motion/index.ts';
-import { animateWan } from './models/wan/animate.ts';
-import type { WanAnimation, WanFiles } from './models/wan/animate.ts';
+import type { Size } from './image/fit.ts';
 import { Progress } from './progress.ts';
-import type { ProgressEvent, StagePlan } from './progress.ts';
+import type { StageCost } from './progress.ts';
 import { residentEngine } from './resident.ts';
-import type { RunMeasures } from './resident.ts';
+import type {
+  ExpectedStage,
+  ModelReport,
+  Run,
+  RunContext,
+  RunFrame,
+  RunReport,
+  RunRequest,
+  RunnableModel,
+} from './run.ts';
 import type { PrecisionChoice, Settings } from './settings.ts';
 import { createMp4Writer } from './video/mp4-writer.ts';
-import { usualPolicy } from './weights/policy.ts';
-import { readWishes } from './wishes.ts';
-
-export type { MotionFiles as MotionModelFiles } from './models/motion/index.ts';
-export type { WanFiles as WanModelFiles } from './models/wan/animate.ts';
-
-/** Opaque sRGB pixels at the size of the video, row-major from the top. */
-export type Picture = {
-  readonly width: number;
-  readonly height: number;
-  /** RGBA. */
-  readonly data: Uint8ClampedArray<ArrayBuffer>;
-};
-
-/** What a run needs. `picture` has the size that `outputSize` gives for the settings. */
-export type AnimateOptions = RunMeasures & {
-  readonly gpu: Gpu;
-  readonly picture: Picture;
-  readonly model: MotionFiles | WanFiles;
-  readonly settings: Settings;
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (event: ProgressEvent) => void;
-};
-
-/** What a run tells about itself at its end. */
-export type AnimateReport = {
-  readonly settings: Settings;
-  /** Words of prompt and camera that counted. */
-  readonly understood: readonly string[];
-  /** Words of the prompt that the model does not know. */
-  readonly ignored: readonly string[];
-  readonly size: { readonly width: number; readonly height: number };
-  readonly adapter: Gpu['info'];
-  /** Arithmetic and storage that ran: `f32`, `f32 over f16`, or `f16`. */
-  readonly tier: string;
-  /** Milliseconds by stage, and of the whole. */
-  readonly timings: Readonly<Record<string, number>>;
-  readonly totalMs: number;
-  readonly model: MotionReport | WanAnimation;
-  readonly dispatches: number;
-  readonly submits: number;
-  readonly peakGpuBytes: number;
-  /** SHA-256 of each frame's RGBA bytes, the first 16 hexadecimal digits. */
-  readonly frameHashes: readonly string[];
-};
-
-/** Frames in order, then the report. */
-export type Animation = AsyncGenerator<MotionFrame, AnimateReport, void>;
+import type { Mp4WriterOptions } from './video/mp4-writer.ts';
+import type { SoundCodec } from './video/sound-track.ts';
 
 /**
- * Yields the frames of the picture in motion, in order; returns the report. The same settings on the same adapter
- * give the same frames, with the same record of timings where there is one. Throws the model's errors,
- * `settings/camera`, or `AbortError` once `signal` fires.
+ * Yields the frames of a run in order; returns the report. The same request on the same adapter gives the same frames,
+ * with the same record of timings where there is one. Throws the model's errors, or `AbortError` once `signal` fires.
  */
-export async function* animate(options: AnimateOptions): Animation {
-  const { gpu, picture, model: files, settings, signal, onProgress, profiler } = options;
+export async function* run(model: RunnableModel, request: RunRequest, context: RunContext): Run {
+  const { gpu, profiler, resume, onProgress = () => undefined } = context;
+  const { settings } = request;
   const started = performance.now();
-  const isWan = 'parts' in files;
-  // Wan models read the prompt themselves, whole.
-  const read = isWan ? { ...settings, prompt: '', camera: '' } : settings;
-  const { understood, ignored, ...wishes } = readWishes(read);
   const precision = precisionFor(settings.precision, gpu);
-  const progress = new Progress(stagesOf(settings), onProgress ?? (() => undefined));
+  const { costs, trust } = costsOf(settings, context);
+  const progress = new Progress(costs, onProgress, { trust });
+  if (resume) {
+    for (const { name } of costs) if (MADE_BEFORE.has(name)) progress.skip(name, 1);
+    progress.skip('denoise', resume.step / resume.steps);
+  }
   const memory = meterBuffers(gpu.device);
   memory.resetPeak();
-
-  progress.advance('load', 0);
-  const abort = signal && { signal };
-  const engine = await residentEngine(gpu, options);
-  const enter = (stage: StageName, done: number): void => {
-    profiler?.enter(stage);
-    progress.advance(stage, done);
-  };
-  const { frames, fps, seed, steps, weights } = settings;
-  const quantise = weights && usualPolicy(weights === 'int8' ? 'i8' : 'i4');
-  const longSide = Math.max(picture.width, picture.height);
-  const run = isWan
-    ? animateWan({ ...engine, precision, quantise }, files, picture, settings, {
-        ...abort,
-        onProgress: (stage, done) => enter(WAN_STAGES[stage], done),
-      })
-    : (await modelOf(engine, files, precision, abort)).animate(
-        { ...picture, channels: 4 },
-        { ...wishes, frames, fps, seed, steps, longSide },
-        { ...abort, onProgress: ({ stage, done, total }) => enter(stage, done / total) },
-      );
+  const quantise = model.quantise?.(settings);
+  const engine = { ...(await residentEngine(gpu, context)), precision, quantise };
+  const frames = model.run(engine, request, {
+    ...context,
+    progress(stage, done) {
+      profiler?.enter(stage);
+      progress.advance(stage, done);
+    },
+  });
   const frameHashes: string[] = [];
-  let report: MotionReport | WanAnimation | undefined;
-  for await (const frame of keepingResult<MotionFrame, MotionReport | WanAnimation>(
-    run,
-    (result) => (report = result),
-  )) {
+  let report: ModelReport | undefined;
+  for await (const frame of keepingResult(frames, (result) => (report = result))) {
     frameHashes.push(await hashOf(frame.data));
     yield frame;
   }
   assert(report, 'a run that ended gave no report');
-  const { size, dispatches, submits } = report;
+  const { size, dispatches, submits, understood = [], ignored = [] } = report;
   return {
-    ...{ settings, understood, ignored, size, dispatches, submits, frameHashes },
+    ...{ settings, size, dispatches, submits, understood, ignored, frameHashes },
     adapter: gpu.info,
     tier: precision === 'f32' ? 'f32' : gpu.caps.f16 ? 'f16' : 'f32 over f16',
     timings: progress.timings,
@@ -130,35 +70,53 @@ export async function* animate(options: AnimateOptions): Animation {
   };
 }
 
-/** What `animateToMp4` needs beside. */
-export type Mp4Options = AnimateOptions & {
+/** What `runToMp4` is given beside. */
+export type Mp4Context = RunContext & {
   /** Name and version of the program, written into the file. */
   readonly tool: string;
+  /** Called with every frame as it comes, to be shown. */
+  readonly onFrame?: ((frame: RunFrame) => void) | undefined;
+  /** Encoders, where they are not the host's. */
+  readonly codecs?: Pick<Mp4WriterOptions, 'webCodecs' | 'sound'>;
 };
 
 /** A finished video. `codec` is the WebCodecs string. */
 export type Mp4Result = {
   readonly file: Uint8Array<ArrayBuffer>;
   readonly codec: string;
-  readonly report: AnimateReport;
+  readonly soundCodec: SoundCodec | undefined;
+  readonly report: RunReport;
 };
 
-/** Resolves to the animated picture as an MP4 file. Throws what `animate` and `createMp4Writer` throw. */
-export async function animateToMp4(options: Mp4Options): Promise<Mp4Result> {
-  const { picture, settings, tool } = options;
-  const { width, height } = picture;
+/**
+ * Resolves to the frames of a run as an MP4 file, with its sound where it has some. Throws what `run` and
+ * `createMp4Writer` throw, encoders being tried before anything is loaded.
+ */
+export async function runToMp4(
+  model: RunnableModel,
+  request: RunRequest,
+  context: Mp4Context,
+): Promise<Mp4Result> {
+  const { settings, picture, sound } = request;
+  const { tool, onFrame, codecs } = context;
+  const { width, height } = picture ?? sizeOf(settings);
   const writer = await createMp4Writer({
-    ...{ width, height },
-    fps: settings.fps,
+    ...{ width, height, fps: settings.fps, ...(sound && { sound: {} }), ...codecs },
     marking: { tool, settings },
   });
   try {
-    let report: AnimateReport | undefined;
-    for await (const frame of keepingResult(animate(options), (result) => (report = result))) {
+    let report: RunReport | undefined;
+    for await (const frame of keepingResult(
+      run(model, request, context),
+      (result) => (report = result),
+    )) {
+      onFrame?.(frame);
+      if (frame.sound) await writer.addSound(frame.sound);
       await writer.addFrame(frame.data);
     }
     assert(report, 'a run that ended gave no report');
-    return { file: await writer.finish(), codec: writer.codecString, report };
+    const file = await writer.finish();
+    return { file, codec: writer.codecString, soundCodec: writer.soundCodec, report };
   } finally {
     writer.abort();
   }
@@ -166,56 +124,56 @@ export async function animateToMp4(options: Mp4Options): Promise<Mp4Result> {
 
 /** Yields what `run` yields and hands over what it returns; a consumer that leaves early ends `run` too. */
 async function* keepingResult<T, R>(
-  run: AsyncGenerator<T, R, void>,
+  frames: AsyncGenerator<T, R, void>,
   keep: (result: R) => void,
 ): AsyncGenerator<T, void, void> {
-  keep(yield* run);
+  keep(yield* frames);
 }
 
-type StageName = 'load' | 'prepare' | 'encode' | 'denoise' | 'render';
+function sizeOf({ size }: Settings): Size {
+  if (size) return size;
+  throw new EngineError(
+    'settings/size',
+    'size — got none, needs one where there is no picture — choose a size',
+  );
+}
 
-/** Where the stages of a Wan run stand among those of any run. */
-const WAN_STAGES = {
-  ...{ load: 'load', text: 'prepare', picture: 'encode', denoise: 'denoise', decode: 'render' },
-} as const satisfies Readonly<Record<string, StageName>>;
+/** Stages whose results checkpoints hold. */
+const MADE_BEFORE: ReadonlySet<string> = new Set(['text', 'sound', 'picture']);
 
-/** The stages with their expected cost a step, on a device like any other; the run corrects it. */
-const stagesOf = ({ steps, frames }: Settings): StagePlan[] => [
-  { name: 'load', steps: 1, cost: 10 },
-  { name: 'prepare', steps: 1, cost: 10 },
-  { name: 'encode', steps: 1, cost: 1 },
-  { name: 'denoise', steps, cost: 20 },
-  { name: 'render', steps: frames, cost: 1 },
-];
+/** How much expected times count against measured ones. */
+const TRUST = 0.1;
+
+/** Costs of all stages: their expected milliseconds, else what they cost on a device like any other. */
+function costsOf(
+  { steps, frames }: Settings,
+  { expected }: RunContext,
+): { readonly costs: readonly StageCost[]; readonly trust: number } {
+  if (expected) {
+    const cost = ({ steps: count, ms }: ExpectedStage): number => ms / Math.max(1, count);
+    return { costs: expected.map((stage) => ({ ...stage, cost: cost(stage) })), trust: TRUST };
+  }
+  const stages = USUAL_COSTS.map(({ name, each, cost }) => ({
+    ...{ name, cost },
+    steps: each === 'step' ? steps : each === 'frame' ? frames : 1,
+  }));
+  return { costs: stages, trust: 0 };
+}
+
+const USUAL_COSTS = [
+  { name: 'load', each: 'run', cost: 10 },
+  { name: 'sound', each: 'run', cost: 1 },
+  { name: 'text', each: 'run', cost: 10 },
+  { name: 'picture', each: 'run', cost: 1 },
+  { name: 'prepare', each: 'run', cost: 10 },
+  { name: 'encode', each: 'run', cost: 1 },
+  { name: 'denoise', each: 'step', cost: 20 },
+  { name: 'decode', each: 'frame', cost: 1 },
+  { name: 'render', each: 'frame', cost: 1 },
+] as const;
 
 const precisionFor = (choice: PrecisionChoice, { caps }: Gpu): Precision =>
   choice === 'auto' ? (caps.f16 ? 'f16' : 'f32') : choice;
-
-/** The model of a device's last run, its weights still there. */
-type Kept = {
-  readonly files: MotionFiles;
-  readonly precision: Precision;
-  readonly loaded: MotionModel;
-};
-
-const models = new WeakMap<Gpu, Kept>();
-
-/** Resolves to the model of the last run if it is the same one, else to that of `files`, and frees the last. */
-async function modelOf(
-  engine: MotionEngine,
-  files: MotionFiles,
-  precision: Precision,
-  abort: { signal: AbortSignal } | undefined,
-): Promise<MotionModel> {
-  const { gpu } = engine;
-  const kept = models.get(gpu);
-  if (kept?.files === files && kept.precision === precision) return kept.loaded;
-  models.delete(gpu);
-  kept?.loaded.destroy();
-  const loaded = await loadMotion(engine, files, { precision, ...abort });
-  models.set(gpu, { files, precision, loaded });
-  return loaded;
-}
 
 async function hashOf(bytes: Uint8ClampedArray<ArrayBuffer>): Promise<string> {
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));

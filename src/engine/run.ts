@@ -56,6 +56,9 @@ export type ModelReport = {
   readonly submits: number;
   /** Steps that were made, fewer than asked where the run was finished early. */
   readonly stepsDone?: number;
+  /** Words of prompt and camera that counted, and those that the model does not know, where it reads single words. */
+  readonly understood?: readonly string[];
+  readonly ignored?: readonly string[];
 };
 
 /** A stage of a run before it starts: the pieces that are reported one by one, and the work in all of them. */
@@ -94,6 +97,7 @@ export type Takes = 'needed' | 'possible' | 'no';
 export type RunnableModel = {
   /** `motion`, `wan`, `i2vgenxl`, `dynamicrafter`, `live-avatar`, `newbie`. */
   readonly family: string;
+  readonly makes: 'video' | 'picture';
   readonly takes: Readonly<Record<'picture' | 'lastPicture' | 'sound' | 'prompt', Takes>>;
   /** What is usual for the model at each preset, in place of the built-in model's; `preview` is its quickest. */
   readonly presets: Readonly<Record<Preset, Partial<Settings>>>;
@@ -150,6 +154,9 @@ export type RunReport = {
   readonly timings: Readonly<Record<string, number>>;
   readonly totalMs: number;
   readonly model: ModelReport;
+  /** See `ModelReport`; empty for models that read the prompt whole. */
+  readonly understood: readonly string[];
+  readonly ignored: readonly string[];
   readonly dispatches: number;
   readonly submits: number;
   readonly peakGpuBytes: number;

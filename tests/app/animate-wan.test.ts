@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { builtApp } from '../../scripts/lib/build.mjs';
-import type { AnimateReport } from '../../src/engine/index.ts';
+import type { RunReport } from '../../src/engine/index.ts';
 import { firstFrameWan, randomParts } from '../helpers/wan-model.ts';
 import { repository } from './app.ts';
 
@@ -46,12 +46,12 @@ function animate(...args: string[]) {
   return spawnSync(process.execPath, all, { encoding: 'utf8' });
 }
 
-function reportOf(...args: string[]): AnimateReport {
+function reportOf(...args: string[]): RunReport {
   const path = join(folder, 'report.json');
   const { status, stderr } = animate('--report', path, ...args);
   expect(stderr).not.toContain('animate:');
   expect(status).toBe(0);
-  return JSON.parse(readFileSync(path, 'utf8')) as AnimateReport;
+  return JSON.parse(readFileSync(path, 'utf8')) as RunReport;
 }
 
 describe('npm run animate with the folder of a Wan model', () => {

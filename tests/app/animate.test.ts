@@ -6,7 +6,7 @@ import process from 'node:process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { builtApp } from '../../scripts/lib/build.mjs';
 import { findProgram } from '../../scripts/lib/find.mjs';
-import type { AnimateReport } from '../../src/engine/index.ts';
+import type { RunReport } from '../../src/engine/index.ts';
 import { TINY_MODEL, repository } from './app.ts';
 
 const COMMAND = join(repository, 'scripts/animate.mjs');
@@ -35,7 +35,7 @@ function hashesOf(name: string, ...args: string[]): readonly string[] {
   const { status, stderr } = animate(...SMALL, '--report', report, ...args);
   expect(stderr).not.toContain('animate:');
   expect(status).toBe(0);
-  return (JSON.parse(readFileSync(report, 'utf8')) as AnimateReport).frameHashes;
+  return (JSON.parse(readFileSync(report, 'utf8')) as RunReport).frameHashes;
 }
 
 /** A PNG header that claims a size, and nothing behind it. */
@@ -87,7 +87,7 @@ describe('animate', () => {
     expect(stderr).toContain('the processor (software adapter)');
     expect(stdout).toContain('96x64, 4 frames at 24 fps');
     expect(status).toBe(0);
-    const facts = JSON.parse(readFileSync(report, 'utf8')) as AnimateReport;
+    const facts = JSON.parse(readFileSync(report, 'utf8')) as RunReport;
     expect(facts).toMatchObject({ size: { width: 96, height: 64 }, adapter: { software: true } });
     expect(facts.frameHashes).toHaveLength(4);
     expect(facts.dispatches).toBeGreaterThan(10);

@@ -14,7 +14,7 @@ function run() {
   const progress = new Progress(
     plan,
     (event) => events.push(event),
-    () => clock,
+    { now: () => clock },
   );
   return {
     events,

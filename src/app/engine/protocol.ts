@@ -7,6 +7,8 @@ import type {
   Sound,
   SoundCodec,
   Span,
+  SpeakOptions,
+  SpokenVideo,
 } from '../../engine/index.ts';
 
 /**
@@ -22,12 +24,16 @@ export type Measures = {
   readonly profile?: boolean;
   /** Whether kernel variants are timed the first time; absent = where there is a graphics card. */
   readonly tune?: boolean;
+  /** Whether the machine's speed is measured the first time, for the time left; absent = yes. */
+  readonly probe?: boolean;
 };
 
 /** A run, whole. */
 export type RunWishes = {
   readonly model: ModelChoice;
   readonly picture?: Blob;
+  /** Which part of a picture stays where it is cropped, 0 … 1 across and down; the middle where left out. */
+  readonly focus?: { readonly x: number; readonly y: number };
   readonly lastPicture?: Blob;
   /** Decoded by the page: workers cannot. */
   readonly sound?: Sound;
@@ -40,6 +46,8 @@ export type RunWishes = {
 export type Request =
   | { readonly type: 'inspect'; readonly id: number }
   | { readonly type: 'run'; readonly id: number; readonly wishes: RunWishes }
+  /** A picture that speaks, of a model in a folder. */
+  | { readonly type: 'speak'; readonly id: number; readonly wishes: SpeechWishes }
   | { readonly type: 'estimate'; readonly id: number; readonly wishes: EstimateWishes }
   /** Ends a run without a result. */
   | { readonly type: 'cancel'; readonly id: number }
@@ -47,6 +55,17 @@ export type Request =
   | { readonly type: 'finish'; readonly id: number }
   /** Frees the model that stays on the device. */
   | { readonly type: 'release'; readonly id: number };
+
+/** What can be asked of a picture that speaks. */
+export type SpeakWishes = Pick<SpeakOptions, 'prompt' | 'settings' | 'precision' | 'weights'>;
+
+export type SpeechWishes = {
+  readonly picture: Blob;
+  readonly sound: Sound;
+  /** Address of the model's folder. */
+  readonly folder: string;
+  readonly wishes: SpeakWishes;
+};
 
 /** A run whose time and memory are asked for. */
 export type EstimateWishes = {
@@ -150,5 +169,6 @@ export type Response =
   | { readonly type: 'estimated'; readonly id: number; readonly estimate: Estimate }
   | { readonly type: 'event'; readonly id: number; readonly event: RunEvent }
   | ({ readonly type: 'finished'; readonly id: number } & Finished)
+  | { readonly type: 'spoken'; readonly id: number; readonly video: SpokenVideo }
   | { readonly type: 'released'; readonly id: number }
   | { readonly type: 'failed'; readonly id: number; readonly failure: Failure };

@@ -25,6 +25,8 @@ export type JobWishes = {
   readonly model: ModelChoice;
   /** Ids of blobs that the queue's store keeps. */
   readonly picture?: string;
+  /** See `RunWishes`. */
+  readonly focus?: { readonly x: number; readonly y: number };
   readonly lastPicture?: string;
   readonly sound?: string;
   readonly settings: Partial<Settings>;

@@ -1,5 +1,5 @@
 /** The engine's worker, started once a page. */
-import { startEngine } from '../engine-client.ts';
+import { startEngine } from '../engine/client.ts';
 import { protectPage } from '../trust/protection.ts';
 
 /** Resolves to what keeps the app to its policy. */

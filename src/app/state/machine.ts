@@ -1,7 +1,7 @@
 /** What the engine runs on here, and what is in its way. */
 import { signal } from '@preact/signals';
-import { AppError } from '../engine-client.ts';
-import type { AdapterState, Failure } from '../protocol.ts';
+import { AppError } from '../app-error.ts';
+import type { AdapterState, Failure } from '../engine/protocol.ts';
 import { engine } from './engine.ts';
 
 /** What is known of the machine. */

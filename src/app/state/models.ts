@@ -2,7 +2,7 @@
 import { computed, signal } from '@preact/signals';
 import { modelNames } from '../catalog.ts';
 import { AppError } from '../app-error.ts';
-import type { Failure } from '../protocol.ts';
+import type { Failure, ModelChoice } from '../engine/protocol.ts';
 import { HUBS, openModels } from '../storage/models.ts';
 import type {
   DownloadCheck,
@@ -30,6 +30,9 @@ export const downloads = signal<Readonly<Record<string, DownloadProgress>>>({});
 export const troubles = signal<Readonly<Record<string, Failure>>>({});
 /** Where models are fetched from. */
 export const hub = signal(HUBS.find((known) => known === recall('hub')) ?? HUBS[0] ?? '');
+
+/** The model as a run names it. */
+export const modelChoice = computed<ModelChoice>(() => ({ name: model.value }));
 
 /** The released model that is used; undefined for another one. */
 export const released = computed(() => models.value?.find(({ id }) => id === model.value));

@@ -1,9 +1,8 @@
 /** The run that is going on, and what the last one left. */
 import { signal } from '@preact/signals';
 import { modelNames } from '../catalog.ts';
-import { AppError } from '../engine-client.ts';
-import type { Finished } from '../engine-client.ts';
-import type { Failure } from '../protocol.ts';
+import { AppError } from '../app-error.ts';
+import type { Failure, Finished } from '../engine/protocol.ts';
 import { RunningClock } from '../running-clock.ts';
 import type { LiveProgress } from '../running-clock.ts';
 import { engine } from './engine.ts';
@@ -38,14 +37,20 @@ export async function animate(): Promise<void> {
   const clock = new RunningClock();
   const timer = setInterval(() => (live.value = clock.read()), TICK_MS);
   try {
-    const finished = await engine.animate({
-      ...{ picture: chosen.file, settings: settings.value, measures, signal: abort.signal },
-      model: { name: modelNames[0] ?? '' },
-      onProgress: (event) => {
-        clock.take(event);
-        live.value = clock.read();
+    const finished = await engine.run(
+      {
+        ...{ picture: chosen.file, settings: settings.value, measures },
+        model: { name: modelNames[0] ?? '' },
       },
-    });
+      {
+        signal: abort.signal,
+        onEvent: (event) => {
+          if (event.type !== 'progress') return;
+          clock.take(event.progress);
+          live.value = clock.read();
+        },
+      },
+    );
     if (result.value) URL.revokeObjectURL(result.value.url);
     const file = new Blob([finished.video.file], { type: 'video/mp4' });
     result.value = { ...finished, url: URL.createObjectURL(file) };

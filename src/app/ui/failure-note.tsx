@@ -1,6 +1,6 @@
 /** A failure in words: those for its code, else the engine's own without the code. */
 import { textOf } from '../i18n/text.ts';
-import type { Failure } from '../protocol.ts';
+import type { Failure } from '../engine/protocol.ts';
 
 /** Returns the words. */
 export const failureText = ({ code, message }: Failure): string =>

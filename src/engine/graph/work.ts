@@ -3,12 +3,14 @@ import type { Recording } from './record.ts';
 
 /** Work in the units that a machine's speed is measured in. */
 export type Work = {
-  /** Of products and convolutions. */
+  /** Of everything but attention. */
   readonly flops: number;
   readonly attentionFlops: number;
   /** Bytes that kernels move which compute little. */
   readonly bytes: number;
   readonly dispatches: number;
+  /** Shaders that are compiled for it. */
+  readonly pipelines: number;
   /** Bytes of weights that are read and put on the device. */
   readonly loadBytes: number;
   /** Pixels that leave the device and are encoded. */
@@ -17,7 +19,15 @@ export type Work = {
 
 /** No work at all. */
 export const NO_WORK: Work = {
-  ...{ flops: 0, attentionFlops: 0, bytes: 0, dispatches: 0, loadBytes: 0, pixels: 0 },
+  ...{
+    flops: 0,
+    attentionFlops: 0,
+    bytes: 0,
+    dispatches: 0,
+    pipelines: 0,
+    loadBytes: 0,
+    pixels: 0,
+  },
 };
 
 /** Flops a byte below which moving bytes is what takes the time. */
@@ -28,8 +38,8 @@ export function workOf(dispatches: Recording['dispatches']): Work {
   let [flops, attentionFlops, bytes] = [0, 0, 0];
   for (const dispatch of dispatches) {
     if (dispatch.kernel.includes('attention')) attentionFlops += dispatch.flops;
-    else if (dispatch.flops >= INTENSITY * dispatch.bytes) flops += dispatch.flops;
-    else bytes += dispatch.bytes;
+    else flops += dispatch.flops;
+    if (dispatch.flops < INTENSITY * dispatch.bytes) bytes += dispatch.bytes;
   }
   return { ...NO_WORK, flops, attentionFlops, bytes, dispatches: dispatches.length };
 }
@@ -46,6 +56,7 @@ const combine = (a: Work, b: Work, times: number): Work => ({
   attentionFlops: a.attentionFlops + times * b.attentionFlops,
   bytes: a.bytes + times * b.bytes,
   dispatches: a.dispatches + times * b.dispatches,
+  pipelines: a.pipelines + times * b.pipelines,
   loadBytes: a.loadBytes + times * b.loadBytes,
   pixels: a.pixels + times * b.pixels,
 });

@@ -51,8 +51,10 @@ export class DdimState {
 
   /** Resolves to all that a later run needs to go on from here, but for the step. */
   async save(): Promise<Values> {
-    const [x, x0] = await Promise.all([this.x, this.x0].map((t) => readTensor(this.#device, t)));
-    return { ...(x && { x }), ...(x0 && { x0 }) };
+    return {
+      x: await readTensor(this.#device, this.x),
+      x0: await readTensor(this.#device, this.x0),
+    };
   }
 
   /** Puts saved values back, with `step` as the next one. Throws `sampling/checkpoint` for those of another run. */

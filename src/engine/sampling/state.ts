@@ -69,11 +69,10 @@ export class SamplerState {
 
   /** Resolves to all that a later run needs to go on from here, but for the step. */
   async save(): Promise<Values> {
-    const tensors = { x: this.x, ...this.#memory };
-    const device = this.#device;
-    const read = async ([name, tensor]: [string, DeviceTensor]) =>
-      [name, await readTensor(device, tensor)] as const;
-    return Object.fromEntries(await Promise.all(Object.entries(tensors).map(read)));
+    const values: Record<string, Float32Array> = {};
+    for (const [name, tensor] of Object.entries({ x: this.x, ...this.#memory }))
+      values[name] = await readTensor(this.#device, tensor); // one by one: each takes memory to read
+    return values;
   }
 
   /** Puts saved values back, with `step` as the next one. Throws `sampling/checkpoint` for those of another run. */

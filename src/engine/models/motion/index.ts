@@ -6,6 +6,9 @@ export type { MotionFrame, MotionProgress, MotionReport, MotionStage } from './r
 export type { Ambient, MotionSettings } from './settings.ts';
 export { DEFAULT_SETTINGS, completeSettings, outputSize } from './settings.ts';
 export { loadMotion } from './load.ts';
+export type { MotionFootprint, MotionPlan } from './plan.ts';
+export { planMotion } from './plan.ts';
+export type { MotionPreview } from './preview.ts';
 export type { PromptReading } from './prompt.ts';
 export { readPrompt } from './prompt.ts';
 export type { WordMeaning } from './words.ts';

@@ -2,6 +2,8 @@
 import { EngineError } from '../../gpu/errors.ts';
 import type { Raster } from '../../image/resize.ts';
 import type { Engine } from '../../nn/run-once.ts';
+import type { SamplingHooks } from '../../sampling/checkpoint.ts';
+import { samplingHooks } from '../../sampling/checkpoint.ts';
 import type { SamplerKind } from '../../sampling/sampler.ts';
 import { umt5Tokenizer } from '../../tokenizers/tokenizer.ts';
 import type { ByteSource } from '../../weights/byte-source.ts';
@@ -14,6 +16,7 @@ import { parseWanConfig } from './config.ts';
 import { MASK_CHANNELS } from './image-condition.ts';
 import { renameWan } from './names-dit.ts';
 import type { WanStage } from './pipeline.ts';
+import type { WanOptions } from './pipeline.ts';
 import { generate } from './pipeline.ts';
 import type { WanRequest } from './pipeline-request.ts';
 import { framesPerLatent, pixelsPerLatent, readVaeConfig } from './vae-config.ts';
@@ -120,9 +123,21 @@ async function usualOf(parts: ComponentSource): Promise<WanUsual> {
   };
 }
 
-export type WanRunOptions = {
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (stage: 'load' | WanStage, done: number) => void;
+export type WanRunOptions = Pick<WanOptions, 'onDecodeInF32' | 'onSampled'> &
+  SamplingHooks & {
+    readonly signal?: AbortSignal;
+    readonly onProgress?: (stage: 'load' | WanStage, done: number) => void;
+    /** Called after each step with a small picture of what the video is becoming; not for text alone. */
+    readonly onPreview?: ((preview: WanPreview) => void) | undefined;
+  };
+
+/** A small picture: RGBA, row-major from the top, opaque. */
+export type WanPreview = {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8ClampedArray<ArrayBuffer>;
+  readonly step: number;
+  readonly steps: number;
 };
 
 /**
@@ -132,30 +147,44 @@ export type WanRunOptions = {
 export async function* animateWan(
   engine: Engine,
   { parts, tokenizer, usual }: WanFiles,
-  picture: { readonly width: number; readonly height: number; readonly data: Uint8ClampedArray },
+  picture: { readonly width: number; readonly height: number; readonly data?: Uint8ClampedArray },
   wishes: WanWishes,
-  { signal, onProgress }: WanRunOptions = {},
+  options: WanRunOptions = {},
 ): AsyncGenerator<WanPixels, WanAnimation, void> {
+  const { signal, onProgress, onPreview, onDecodeInF32, onSampled } = options;
   onProgress?.('load', 0);
   await checkWan(parts, engine.gpu.caps);
   const tokens = await umt5Tokenizer(tokenizer);
   const { negativePrompt = WAN_NEGATIVE_PROMPT, guidance = usual.guidance } = wishes;
   const { shift = usual.shift, solver = usual.solver, frames, steps, seed } = wishes;
-  const { width, height } = picture;
+  const { width, height, data } = picture;
   const prompt = tokens(wishes.prompt);
   const request: WanRequest = {
     ...{ prompt, negativePrompt: tokens(negativePrompt), width, height, frames, steps, seed },
     ...{ guidance, shift, solver: { kind: solver, variant: 'diffusers' } },
-    ...(usual.picture !== 'unknown' && { image: rgbOf(picture) }),
+    ...(usual.picture !== 'unknown' && data && { image: rgbOf({ width, height, data }) }),
   };
   const before = engine.executor.stats;
   const run = generate(engine, parts, request, {
+    ...samplingHooks(options),
     ...(signal && { signal }),
+    ...(onDecodeInF32 && { onDecodeInF32 }),
+    ...(onSampled && { onSampled }),
     onProgress: ({ stage, done }) => onProgress?.(stage, done),
+    onPreview:
+      onPreview &&
+      ((small, step, steps) =>
+        onPreview({
+          width: small.width,
+          height: small.height,
+          data: rgbaOf(small.data),
+          step,
+          steps,
+        })),
   });
   try {
-    for await (const { index, data } of run) {
-      yield { index, count: frames, width, height, data: rgbaOf(data) };
+    for await (const frame of run) {
+      yield { index: frame.index, count: frames, width, height, data: rgbaOf(frame.data) };
     }
   } catch (error) {
     throw withSmaller(error, { width, height, frames });

@@ -8,8 +8,9 @@ import type { BytesByUse, PaperGpu } from '../../gpu/paper.ts';
 import { paperGpu } from '../../gpu/paper.ts';
 import type { IntegerType } from '../../gpu/integers.ts';
 import type { Precision } from '../../graph/graph.ts';
-import type { Recording } from '../../graph/record.ts';
-import { Executor } from '../../graph/replay.ts';
+import { PaperExecutor } from '../../graph/paper-executor.ts';
+import type { Work } from '../../graph/work.ts';
+import { NO_WORK, sumOfWork, timesWork } from '../../graph/work.ts';
 import { PipelineCache } from '../../kernels/pipelines.ts';
 import type { Scope } from '../../nn/module.ts';
 import type { Engine } from '../../nn/run-once.ts';
@@ -63,6 +64,8 @@ export type StageForecast = BytesByUse & {
   readonly largestBuffer: number;
   /** Work as the kernels count it; by a device's speed, seconds. */
   readonly flops: number;
+  /** The same by what bounds it, weights to load and frames to read back among it. */
+  readonly work: Work;
 };
 
 /** What a run takes, stage by stage. */
@@ -76,21 +79,6 @@ export type Forecast = {
   readonly flops: number;
 };
 
-/** Runs nothing and adds up what there would be to do. */
-class Counter extends Executor {
-  /** Work of each recording that was to be run, in order. */
-  runs: number[] = [];
-
-  override async replay({ dispatches }: Recording): Promise<void> {
-    this.runs.push(workOf(dispatches));
-  }
-}
-
-const workOf = (dispatches: Recording['dispatches']): number =>
-  dispatches.reduce((sum, { flops }) => sum + flops, 0);
-
-const sumOf = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
-
 /**
  * Resolves to the memory and the work of a run on a device that can do what `caps` says. Throws `weights/config` for settings that no
  * model has, `gpu/limit` when a single tensor is larger than the device binds.
@@ -102,7 +90,7 @@ export async function forecastWan(
   caps: Capabilities,
 ): Promise<Forecast> {
   const gpu = paperGpu(caps);
-  const counter = new Counter(gpu);
+  const counter = new PaperExecutor(gpu);
   const { weights } = footprint;
   const engine: Engine = {
     ...{ gpu, pipelines: new PipelineCache(gpu.device), executor: counter, precision },
@@ -118,31 +106,33 @@ export async function forecastWan(
     stages,
     peakBytes: Math.max(...stages.map(({ peakBytes }) => peakBytes)),
     largestBuffer: Math.max(...stages.map(({ largestBuffer }) => largestBuffer)),
-    flops: sumOf(stages.map(({ flops }) => flops)),
+    flops: stages.reduce((sum, { flops }) => sum + flops, 0),
   };
 }
 
 type Plan = {
   readonly engine: Engine;
   readonly gpu: PaperGpu;
-  readonly counter: Counter;
+  readonly counter: PaperExecutor;
   readonly parts: WanParts;
   readonly footprint: WanFootprint;
   readonly config: WanConfig;
   readonly vaeConfig: VaeConfig;
 };
 
-/** `work` resolves to the flops of the stage. */
+/** `work` resolves to that of the stage, its weights aside. */
 async function measured(
   { gpu, counter }: Plan,
   stage: StageForecast['stage'],
-  work: () => Promise<number>,
+  count: () => Promise<Work>,
 ): Promise<StageForecast> {
   gpu.restart();
   counter.runs = [];
-  const flops = await work();
+  const counted = await count();
   const { total, ...uses } = gpu.peak;
-  return { stage, ...uses, peakBytes: total, largestBuffer: gpu.largest, flops };
+  const work = { ...counted, loadBytes: uses.weights };
+  const flops = work.flops + work.attentionFlops;
+  return { stage, ...uses, peakBytes: total, largestBuffer: gpu.largest, flops, work };
 }
 
 const textStage = (plan: Plan): Promise<StageForecast> =>
@@ -156,7 +146,7 @@ const textStage = (plan: Plan): Promise<StageForecast> =>
     await runOnce(engine, SHAPES_ALONE, (root: Scope) => {
       root.graph.result('rows', umt5Encoder(config)(root)({ embeddings, biases }));
     });
-    return 2 * sumOf(counter.runs); // the prompt, and what the video should not be
+    return timesWork(sumOfWork(counter.runs), 2); // the prompt, and what the video should not be
   });
 
 /** Rows that the transformer reads. */
@@ -174,7 +164,7 @@ const pictureStage = (plan: Plan): Promise<StageForecast> =>
         root.graph.result('rows', clipVision(config)(root)(x));
       });
     }
-    const seeing = sumOf(counter.runs.splice(0));
+    const seeing = sumOfWork(counter.runs.splice(0));
     const { width, height } = footprint;
     const all = takesFirstFrame(parts, vaeConfig) ? 1 : footprint.frames;
     const frames = Math.min(all, 1 + ENCODED_FRAMES);
@@ -182,25 +172,25 @@ const pictureStage = (plan: Plan): Promise<StageForecast> =>
     const vae = new WanVae(engine, SHAPES_ALONE, vaeConfig, footprint.vae);
     await vae.encode({ values, shape: [frames, height, width, 3] });
     vae.destroy();
-    return seeing + workOfChunks(counter.runs, (all - 1) / ENCODED_FRAMES);
+    return sumOfWork([seeing, workOfChunks(counter.runs, (all - 1) / ENCODED_FRAMES)]);
   });
 
 /** Frames of an encoder's chunk after the first. */
 const ENCODED_FRAMES = 4;
 
 /** Work of a stream from that of its first two chunks, which follow each other tile by tile. */
-const workOfChunks = (runs: readonly number[], later: number): number =>
-  sumOf(runs.map((work, i) => (i % 2 === 0 || later < 1 ? work : work * later)));
+const workOfChunks = (runs: readonly Work[], later: number): Work =>
+  sumOfWork(runs.map((work, i) => (i % 2 === 0 || later < 1 ? work : timesWork(work, later))));
 
 const denoiseStage = (plan: Plan): Promise<StageForecast> =>
   measured(plan, 'denoise', async () => {
-    const { engine, gpu, config, parts, footprint, vaeConfig } = plan;
+    const { engine, gpu, counter, config, parts, footprint, vaeConfig } = plan;
     const size = latentSize(footprint, vaeConfig);
     const { guided, steps } = footprint;
     const sampler = samplerFor('unipc', 'diffusers', { steps, shift: 1 });
     const state = new SamplerState(gpu.device, sampler, [size.F, size.h, size.w, size.C]);
     const conditions = conditionsOf(plan, size);
-    let step = 0;
+    let step = NO_WORK;
     for (const each of [parts.transformer, parts.transformer_2]) {
       if (!each) continue;
       const own = each === parts.transformer ? config : parseWanConfig(each);
@@ -210,11 +200,11 @@ const denoiseStage = (plan: Plan): Promise<StageForecast> =>
         { config: own, size, conditions, guided },
         state,
       );
-      step = workOf(expert.step.dispatches);
+      step = counter.count(expert.step);
       expert.destroy(); // the second is loaded when the first is gone
     }
     state.destroy();
-    return sumOf(plan.counter.runs) + steps * step;
+    return sumOfWork([...counter.runs, { ...timesWork(step, steps), pipelines: step.pipelines }]);
   });
 
 const decodeStage = (plan: Plan): Promise<StageForecast> =>
@@ -227,7 +217,8 @@ const decodeStage = (plan: Plan): Promise<StageForecast> =>
     const latents = new Float32Array(some * h * w * C);
     for await (const chunk of vae.decode({ values: latents, shape: [some, h, w, C] })) void chunk;
     vae.destroy();
-    return workOfChunks(counter.runs, (F - 1) / latentsPerChunk);
+    const pixels = footprint.frames * footprint.width * footprint.height;
+    return { ...workOfChunks(counter.runs, (F - 1) / latentsPerChunk), pixels };
   });
 
 function latentSize({ width, height, frames }: WanFootprint, vae: VaeConfig): LatentSize {

@@ -1,4 +1,5 @@
 /** A model of the catalog: looked up, checked by its headers, stored, opened; from then on without a network. */
+import { EngineError } from '../../gpu/errors.ts';
 import type { Capabilities } from '../../gpu/device.ts';
 import { rememberedHub } from '../../weights/hub-record.ts';
 import type { HubOptions } from '../../weights/hub.ts';
@@ -12,7 +13,10 @@ import { planParts } from '../library.ts';
 import type { WanFiles } from './animate.ts';
 import { openWan, WAN_PARTS } from './animate.ts';
 import { checkWan } from './check.ts';
+import type { Config } from './components.ts';
+import { parseWanConfig } from './config.ts';
 import type { WanParts } from './forecast.ts';
+import { framesPerLatent, pixelsPerLatent, readVaeConfig } from './vae-config.ts';
 
 /** How a model of the catalog is opened. */
 export type ReleasedOptions = {
@@ -32,6 +36,37 @@ export function partsOf({ configs }: Catalog, { parts }: CatalogModel): WanParts
   );
   return Object.fromEntries(settings) as unknown as WanParts;
 }
+
+/** Returns a model of the catalog as its settings alone tell it: to be planned, not to be run. Throws `model/unknown`. */
+export function shapeOf(catalog: Catalog, id: string): WanFiles {
+  const model = catalogModel(catalog, id);
+  const configs: Partial<Record<string, Config>> = partsOf(catalog, model);
+  const { fps, frames, steps, guidance, shift, solver } = model.recommended;
+  const vae = readVaeConfig(configs['vae'] ?? {});
+  const { patch } = parseWanConfig(configs['transformer'] ?? {});
+  const { starts } = model;
+  const picture = !starts.includes('picture')
+    ? 'unknown'
+    : starts.includes('text')
+      ? 'possible'
+      : 'needed';
+  return {
+    parts: {
+      has: (name) => configs[name] !== undefined,
+      config: async (name) => configs[name] ?? {},
+      weights: () => Promise.reject(noWeights(id)),
+    },
+    tokenizer: { size: 0, read: () => Promise.reject(noWeights(id)) },
+    usual: {
+      ...{ fps, frames, steps, guidance, shift, solver, picture },
+      sideMultiple: pixelsPerLatent(vae) * Math.max(patch.ph, patch.pw),
+      frameMultiple: framesPerLatent(vae),
+    },
+  };
+}
+
+const noWeights = (id: string): EngineError =>
+  new EngineError('engine/assert', `${id} — got its settings alone, needs its files — open it`);
 
 /** Resolves to the files of a model on the hub, each under its path in the model's folder. Throws what `openHub` throws. */
 export async function planModel(

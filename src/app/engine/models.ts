@@ -1,0 +1,81 @@
+/** The model that a run names, opened: the same one each time, so that its weights can stay on the device. */
+import { runnableMotion, runnableWan } from '../../engine/index.ts';
+import type { Gpu, ProgressEvent, RunnableModel } from '../../engine/index.ts';
+import { openModel, openReleasedModel, releasedNames, releasedShape } from '../catalog.ts';
+import type { ModelChoice } from './protocol.ts';
+
+const MEGABYTE = 1e6;
+
+export type OpenOptions = {
+  readonly gpu: Gpu;
+  readonly signal: AbortSignal;
+  /** Told how far fetching is, for models that are not stored yet. */
+  readonly onProgress: (event: ProgressEvent) => void;
+};
+
+export type Models = {
+  /** Resolves to the model; the one before is freed. Throws what opening it throws. */
+  open(choice: ModelChoice, options: OpenOptions): Promise<RunnableModel>;
+  /** Frees what the model keeps on a device, and forgets it. */
+  release(gpu: Gpu | undefined): void;
+};
+
+/** Returns the name of a model as logs have it. */
+export const nameOf = (choice: ModelChoice): string =>
+  'name' in choice ? choice.name : choice.folder;
+
+/** Resolves to a model to be planned and not to be run: what is not stored is not fetched. Throws what opening it throws. */
+export function openForPlan(
+  choice: ModelChoice,
+  gpu: Gpu,
+  signal: AbortSignal,
+): Promise<RunnableModel> {
+  const planned = 'name' in choice ? releasedShape(choice.name) : undefined;
+  if (planned) return Promise.resolve(runnableWan(planned));
+  return openRunnable(choice, { gpu, signal, onProgress: () => undefined });
+}
+
+/** Returns an empty holder of one model. */
+export function holdModel(): Models {
+  let held: { readonly key: string; readonly model: Promise<RunnableModel> } | undefined;
+  const release = (gpu: Gpu | undefined): void => {
+    if (gpu) void held?.model.then((model) => model.release?.(gpu)).catch(() => undefined);
+    held = undefined;
+  };
+  return {
+    release,
+    open(choice, options) {
+      const key = JSON.stringify(choice);
+      if (held?.key === key) return held.model;
+      release(options.gpu);
+      const model = openRunnable(choice, options);
+      held = { key, model };
+      // A failure is not kept: the next run tries again.
+      model.catch(() => {
+        if (held?.model === model) held = undefined;
+      });
+      return model;
+    },
+  };
+}
+
+async function openRunnable(
+  choice: ModelChoice,
+  { gpu, signal, onProgress }: OpenOptions,
+): Promise<RunnableModel> {
+  if ('name' in choice && releasedNames.includes(choice.name)) {
+    const files = await openReleasedModel(choice.name, {
+      ...{ caps: gpu.caps, signal },
+      onProgress: ({ bytes, totalBytes }) =>
+        onProgress({
+          ...{ stage: 'fetch', done: bytes / totalBytes },
+          ...{ step: bytes / MEGABYTE, steps: Math.ceil(totalBytes / MEGABYTE) },
+        }),
+      onPackError: (error) => console.warn('quantised weights are not kept:', error),
+    });
+    return runnableWan(files);
+  }
+  // Later runs read from it too: a cancel of this one must not reach them.
+  const files = await openModel(choice, new AbortController().signal);
+  return 'parts' in files ? runnableWan(files) : runnableMotion(files);
+}
