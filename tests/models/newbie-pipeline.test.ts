@@ -14,6 +14,7 @@ import type { NewbieComponent, NewbieRequest } from '../../src/engine/models/new
 import type { PlacedPicture } from '../../src/engine/models/wan/pipeline-request.ts';
 import type { WanTrace } from '../../src/engine/models/wan/pipeline.ts';
 import { generate } from '../../src/engine/models/wan/pipeline.ts';
+import type { Checkpoint } from '../../src/engine/sampling/checkpoint.ts';
 import type { Engine } from '../../src/engine/nn/run-once.ts';
 import { bytesSource } from '../../src/engine/weights/byte-source.ts';
 import { openModelFolder } from '../../src/engine/weights/model-folder.ts';
@@ -97,6 +98,40 @@ describe.each(testGpus().filter(({ name }) => name === 'lavapipe'))(
         await expect(pictureOf(gpu, {}, options)).rejects.toMatchObject({ name: 'AbortError' });
       },
     );
+
+    it('goes on from a checkpoint to the same picture, its texts not read again', async () => {
+      const gpu = await open.gpu();
+      const saved: Checkpoint[] = [];
+      const checkpoints = {
+        due: () => saved.length === 0,
+        save: async (checkpoint: Checkpoint) => void saved.push(checkpoint),
+      };
+      const whole = await pictureOf(gpu, {}, { checkpoints });
+      const [resume] = saved;
+      if (!resume) throw new Error('no checkpoint was saved');
+      expect([resume.step, resume.steps]).toEqual([1, 3]);
+      const source = randomNewbie();
+      expect(await paint(engineOf(gpu), source, request, { resume })).toEqual(whole);
+      expect(source.opened).toEqual(['transformer', 'vae']);
+    });
+
+    it('finishes early with what the last step took the picture to be', async () => {
+      const gpu = await open.gpu();
+      const finish = new AbortController();
+      let calls = 0;
+      const picture = await pictureOf(
+        gpu,
+        {},
+        {
+          finishEarly: finish.signal,
+          onProgress: ({ stage }) => stage === 'denoise' && finish.abort(),
+          onSampled: (made) => (calls = made),
+        },
+      );
+      expect(calls).toBe(1);
+      expect(picture.data.every((value) => value >= 0 && value <= 1)).toBe(true);
+      expect(picture).not.toEqual(await pictureOf(gpu));
+    });
 
     it('paints the same from a folder as it is released', async () => {
       const gpu = await open.gpu();

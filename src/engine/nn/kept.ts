@@ -8,8 +8,8 @@ import type { Recording } from '../graph/record.ts';
 import { record } from '../graph/record.ts';
 import { Scope } from './module.ts';
 import type { Engine, RunOptions } from './run-once.ts';
-import { leaseWeights } from './run-once.ts';
 import type { WeightLease } from '../weights/keeper.ts';
+import { ownWeights } from '../weights/keeper.ts';
 import type { WeightSource } from '../weights/upload.ts';
 
 /** Tensors by name, each in memory of its own. */
@@ -47,7 +47,7 @@ export async function computeOnce(
   options: RunOptions = {},
 ): Promise<Kept> {
   const { gpu, executor } = engine;
-  const weights = leaseWeights(engine, source);
+  const weights = ownWeights(gpu, source);
   try {
     const { graph, recording } = await recordGraph(engine, weights, build);
     try {

@@ -1,6 +1,6 @@
 /** Denoising: one step recorded with guidance and one without, replayed over a table of solver rows. */
 import type { DeviceTensor } from '../../gpu/tensor.ts';
-import { createTensor, readTensor, writeTensor } from '../../gpu/tensor.ts';
+import { createTensor, writeTensor } from '../../gpu/tensor.ts';
 import { Graph } from '../../graph/graph.ts';
 import type { Tensor } from '../../graph/graph.ts';
 import { guided } from '../../graph/ops/guidance.ts';
@@ -12,12 +12,15 @@ import type { Recording } from '../../graph/record.ts';
 import { record } from '../../graph/record.ts';
 import { Scope } from '../../nn/module.ts';
 import type { Engine } from '../../nn/run-once.ts';
-import type { LoopOptions } from '../../sampling/loop.ts';
-import { runSteps } from '../../sampling/loop.ts';
+import { leaseWeights } from '../../nn/run-once.ts';
+import type { Attended, AttendOptions } from '../../sampling/attended.ts';
+import { attendSteps } from '../../sampling/attended.ts';
+import type { Checkpoint, Values } from '../../sampling/checkpoint.ts';
 import { SamplerState } from '../../sampling/state.ts';
 import type { Transport } from '../../sampling/transport.ts';
+import type { WeightLease } from '../../weights/keeper.ts';
 import type { WeightSource } from '../../weights/upload.ts';
-import { WeightSet } from '../../weights/upload.ts';
+
 import type { NextDitConfig } from './config.ts';
 import { modulationParts } from './modulation.ts';
 import { nextDit } from './nextdit.ts';
@@ -45,26 +48,29 @@ export type DenoisePlan = {
   readonly guidanceLimit: number;
 };
 
-export type DenoiseOptions = LoopOptions & {
-  /** Called with the latent after each step, which is then read back: for tests and previews. */
-  readonly onLatent?: (latent: Float32Array) => void;
-  /** Called likewise with what the step took the clean latent to be; not by solvers that make no estimate. */
-  readonly onEstimate?: (latent: Float32Array) => void;
+export type DenoiseOptions = Omit<AttendOptions, 'conditions' | 'onEstimate' | 'onSample'> & {
+  /** Called with the latent after each step, which is then read back: for tests. */
+  readonly onLatent?: ((latent: Float32Array) => void) | undefined;
+  /** Called with what a step took the clean latent to be, by when the next one may be running; not by solvers that make no estimate. */
+  readonly onEstimate?: ((latent: Float32Array, step: number, steps: number) => void) | undefined;
 };
 
-/** Resolves to the clean latent [h, w, C]. Rejects with `AbortError` once the signal of `options` fires. */
+/**
+ * Resolves to the clean latent [h, w, C], or to the last step's estimate of it where the loop was ended early, which
+ * solvers without estimates are not. Rejects like `attendSteps`.
+ */
 export async function denoise(
   engine: Engine,
   source: WeightSource,
   plan: DenoisePlan,
-  { onLatent, onEstimate, onStep, ...options }: DenoiseOptions = {},
-): Promise<Float32Array> {
+  { onLatent, onEstimate, finishEarly, ...options }: DenoiseOptions = {},
+): Promise<Attended> {
   const { device } = engine.gpu;
-  const { steps, callsPerStep } = plan.transport;
+  const { steps, callsPerStep, estimates } = plan.transport;
   const { h, w, C } = plan.grid;
   const sampler = { sigmas: [], timesteps: [], steps };
   const state = new SamplerState(device, sampler, [h, w, C], () => plan.guidance);
-  const weights = new WeightSet(engine.gpu, source);
+  const weights = leaseWeights(engine, source);
   const tables = [plan.prompt, ...(plan.negativePrompt ? [plan.negativePrompt] : [])].map(
     (branch) => modulationTable(device, plan, branch),
   );
@@ -86,23 +92,46 @@ export async function denoise(
     state.start(plan.noise);
     const isGuided = (step: number): boolean =>
       tables.length > 1 && (steps[step]?.timestep ?? 1) < plan.guideUntil;
-    await runSteps(engine.executor, steps.length, (step) => recordingOf(isGuided(step)), {
+    const whole = steps.length / callsPerStep;
+    const perStep =
+      (look: (latent: Float32Array, step: number) => void) =>
+      (latent: Float32Array, done: number): void => {
+        if (done % callsPerStep === 0) look(latent, done / callsPerStep);
+      };
+    return await attendSteps(engine, steps.length, (step) => recordingOf(isGuided(step)), state, {
       ...options,
-      onStep: async (done) => {
-        if (done % callsPerStep === 0) {
-          onLatent?.(await readTensor(device, state.x));
-          if (plan.transport.estimates) onEstimate?.(await readTensor(device, state.estimate));
-        }
-        await onStep?.(done);
-      },
+      ...(finishEarly && estimates && { finishEarly }),
+      conditions: valuesOf(plan),
+      onEstimate:
+        estimates && onEstimate
+          ? perStep((latent, step) => onEstimate(latent, step, whole))
+          : undefined,
+      onSample: onLatent && perStep(onLatent),
     });
-    return await readTensor(device, state.x);
   } finally {
     for (const recording of recordings.values()) recording.destroy();
     for (const { buffer } of tables) buffer.destroy();
-    weights.destroy();
+    weights.release();
     state.destroy();
   }
+}
+
+/** What checkpoints hold beside the sampler's own values: the branches. */
+const valuesOf = ({ prompt, negativePrompt }: DenoisePlan): Values => ({
+  ...prompt,
+  ...(negativePrompt && {
+    negativeCaption: negativePrompt.caption,
+    negativeModulation: negativePrompt.modulation,
+  }),
+});
+
+/** Returns the branches that a checkpoint holds; none where there is no checkpoint. */
+export function branchesIn(checkpoint: Checkpoint | undefined): readonly Branch[] {
+  const { caption, modulation, negativeCaption, negativeModulation } = checkpoint?.conditions ?? {};
+  if (!caption || !modulation) return [];
+  if (!negativeCaption || !negativeModulation) return [{ caption, modulation }];
+  const negative = { caption: negativeCaption, modulation: negativeModulation };
+  return [{ caption, modulation }, negative];
 }
 
 function modulationTable(device: GPUDevice, plan: DenoisePlan, branch: Branch): DeviceTensor {
@@ -116,7 +145,7 @@ function modulationTable(device: GPUDevice, plan: DenoisePlan, branch: Branch): 
 /** Records one step with the branches that have a table: the prompt's, and the negative one's for guidance. */
 async function recordStep(
   engine: Engine,
-  weights: WeightSet,
+  weights: WeightLease,
   plan: DenoisePlan,
   state: SamplerState,
   tables: readonly DeviceTensor[],

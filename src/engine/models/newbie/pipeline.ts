@@ -5,6 +5,8 @@
 import type { Raster } from '../../image/resize.ts';
 import type { Engine, RunOptions } from '../../nn/run-once.ts';
 import { runOnce } from '../../nn/run-once.ts';
+import type { SamplingHooks } from '../../sampling/checkpoint.ts';
+import { samplingHooks } from '../../sampling/checkpoint.ts';
 import { flowMatchSchedule } from '../../sampling/flow-match.ts';
 import { normal } from '../../sampling/rng.ts';
 import type { Transport } from '../../sampling/transport.ts';
@@ -17,7 +19,7 @@ import { parseNextDitConfig } from './config.ts';
 import type { DecodeOptions, PaintedPicture } from './decode.ts';
 import { decodePicture } from './decode.ts';
 import type { Branch } from './denoise.ts';
-import { denoise } from './denoise.ts';
+import { branchesIn, denoise } from './denoise.ts';
 import type { EncodedText, TextCache } from './encode.ts';
 import { encodeText } from './encode.ts';
 import { computeModulation } from './modulation.ts';
@@ -46,13 +48,15 @@ export type NewbieTrace =
   | { readonly stage: 'texts'; readonly texts: readonly EncodedText[] }
   | { readonly stage: 'latent'; readonly latent: Float32Array };
 
-export type NewbieOptions = {
+export type NewbieOptions = SamplingHooks & {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: NewbieProgress) => void;
   /** Called with intermediates, which are read back for it: for tests and previews. */
   readonly onTrace?: (trace: NewbieTrace) => void;
   /** Called after each step with a small picture of what it is becoming; for latents of FLUX, not with rk4. */
-  readonly onPreview?: (picture: Raster) => void;
+  readonly onPreview?: ((picture: Raster, step: number, steps: number) => void) | undefined;
+  /** Called when denoising has ended, with how many calls of the network were made. */
+  readonly onSampled?: (calls: number) => void;
   /** Texts that were encoded before, with the same encoders. */
   readonly texts?: TextCache | undefined;
   /** How the latent becomes a picture. */
@@ -89,7 +93,8 @@ export async function paintOnDevice(
   request: NewbieRequest,
   options: NewbieOptions = {},
 ): Promise<PaintedPicture> {
-  const engine = { ...anyEngine, quantise: blocksOnly(anyEngine.quantise) };
+  // What a stage needed is freed before the next begins, so no weights are kept for another run.
+  const engine = { ...anyEngine, keeper: undefined, quantise: blocksOnly(anyEngine.quantise) };
   const { signal, onTrace, onPreview } = options;
   const abort = signal && { signal };
   const report = (stage: NewbieStage) => ({
@@ -97,7 +102,8 @@ export async function paintOnDevice(
     onProgress: (done: number) => options.onProgress?.({ stage, done }),
   });
   const vae = parseAutoencoderConfig(await source.config('vae'));
-  const { config, weights } = await openTransformer(source);
+  const transformer = await openTransformer(source);
+  const { config, weights } = transformer;
   const grid = checkNewbieRequest(request, {
     space: pixelsPerLatent(vae),
     patch: config.patch,
@@ -105,37 +111,32 @@ export async function paintOnDevice(
   });
   const transport = transportOf(request);
 
-  const { prompt, negativePrompt, guidance } = request;
-  const ids = guidance > 1 && negativePrompt ? [prompt, negativePrompt] : [prompt];
-  const texts = await encodeTexts(engine, source, ids, options.texts, report('text'));
-  onTrace?.({ stage: 'texts', texts });
-
-  const branches: Branch[] = [];
-  for (const text of texts) {
-    const share = partOf(report('conditions'), branches.length, texts.length);
-    branches.push(await branchOf(engine, weights, config, transport, text, share));
-  }
+  const kept = branchesIn(options.resume);
+  const branches =
+    kept.length > 0 ? kept : await branchesOf(engine, source, transformer, request, options);
   const [first = NOTHING, second] = branches;
 
-  const latent = await denoise(
+  const { sample: latent, stepsDone } = await denoise(
     engine,
     weights,
     {
-      ...{ config, grid, transport, guidance, noise: noiseOf(request, grid) },
+      ...{ config, grid, transport, guidance: request.guidance, noise: noiseOf(request, grid) },
       ...{ prompt: first, negativePrompt: second },
       guideUntil: request.guideUntil ?? Infinity,
       guidanceLimit: request.guidanceLimit ?? 0,
     },
     {
+      ...samplingHooks(options),
       ...abort,
       onProgress: (progress) => options.onProgress?.({ ...progress, stage: 'denoise' }),
-      ...(onTrace && { onLatent: (latent: Float32Array) => onTrace({ stage: 'latent', latent }) }),
-      ...(onPreview &&
-        grid.C === PREVIEW_CHANNELS && {
-          onEstimate: (latent: Float32Array) => onPreview(previewOf(latent, grid)),
-        }),
+      onLatent: onTrace && ((latent) => onTrace({ stage: 'latent', latent })),
+      onEstimate:
+        onPreview && grid.C === PREVIEW_CHANNELS
+          ? (latent, step, steps) => onPreview(previewOf(latent, grid), step, steps)
+          : undefined,
     },
   );
+  options.onSampled?.(stepsDone);
   const decoder = await source.weights('vae', renameAutoencoder(vae.channels.length));
   return decodePicture(
     engine,
@@ -154,9 +155,34 @@ const partOf = (options: RunOptions, index: number, count: number): RunOptions =
   onProgress: (done) => options.onProgress?.((index + done) / count),
 });
 
-async function openTransformer(
+/** Reads the texts and works out what they and the schedule do to the network. */
+async function branchesOf(
+  engine: Engine,
   source: NewbieSource,
-): Promise<{ config: NextDitConfig; weights: RowSource }> {
+  { config, weights }: OpenedTransformer,
+  request: NewbieRequest,
+  options: NewbieOptions,
+): Promise<readonly Branch[]> {
+  const { signal } = options;
+  const report = (stage: NewbieStage): RunOptions => ({
+    ...(signal && { signal }),
+    onProgress: (done) => options.onProgress?.({ stage, done }),
+  });
+  const { prompt, negativePrompt, guidance } = request;
+  const ids = guidance > 1 && negativePrompt ? [prompt, negativePrompt] : [prompt];
+  const texts = await encodeTexts(engine, source, ids, options.texts, report('text'));
+  options.onTrace?.({ stage: 'texts', texts });
+  const branches: Branch[] = [];
+  for (const text of texts) {
+    const share = partOf(report('conditions'), branches.length, texts.length);
+    branches.push(await branchOf(engine, weights, config, transportOf(request), text, share));
+  }
+  return branches;
+}
+
+type OpenedTransformer = { readonly config: NextDitConfig; readonly weights: RowSource };
+
+async function openTransformer(source: NewbieSource): Promise<OpenedTransformer> {
   const named = nextDitNames(await source.weights('transformer'));
   const config = parseNextDitConfig(await source.config('transformer'), named);
   return { config, weights: nextDitWeights(named, config) };
