@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { meterBuffers } from '../../src/engine/gpu/memory.ts';
 import { Executor } from '../../src/engine/graph/replay.ts';
+import type { IntegerType } from '../../src/engine/gpu/integers.ts';
+import type { Precision } from '../../src/engine/graph/graph.ts';
+import { usualPolicy } from '../../src/engine/weights/policy.ts';
 import { forecastWan } from '../../src/engine/models/wan/forecast.ts';
 import type { WanRequest } from '../../src/engine/models/wan/pipeline-request.ts';
 import { generate } from '../../src/engine/models/wan/pipeline.ts';
@@ -22,14 +25,31 @@ const kinds: Readonly<Record<string, { settings: WanSettings; image: boolean }>>
   'a picture and two experts': { settings: twoExpertWan, image: true },
   'a first frame': { settings: firstFrameWan, image: true },
 };
-const precisions = ['f32', 'f16'] as const;
+/** How weights are stored, and whether they stay on the device. */
+const ways: Readonly<
+  Record<string, { precision: Precision; weights?: IntegerType; stream?: boolean }>
+> = {
+  f32: { precision: 'f32' },
+  f16: { precision: 'f16' },
+  int8: { precision: 'f16', weights: 'i8' },
+  int4: { precision: 'f16', weights: 'i4' },
+  'int4, streamed': { precision: 'f16', weights: 'i4', stream: true },
+};
+
+const both = 'a picture and two experts';
+const cases: readonly (readonly [kind: string, way: string])[] = [
+  ...Object.keys(kinds).flatMap((kind) => ['f32', 'f16'].map((way) => [kind, way] as const)),
+  ...['int8', 'int4', 'int4, streamed'].map((way) => [both, way] as const),
+  ['a first frame', 'int4'],
+];
 
 describe.each(testGpus().filter(({ name }) => name === 'lavapipe'))(
   'a forecast of memory on $name',
   (open) => {
-    it.each(Object.keys(kinds).flatMap((kind) => precisions.map((each) => [kind, each] as const)))(
+    it.each(cases)(
       'from %s in %s covers what is measured, with less than a sixth to spare',
-      async (kind, precision) => {
+      async (kind, way) => {
+        const { precision, weights, stream = false } = ways[way] ?? { precision: 'f32' };
         const { settings, image } = kinds[kind] ?? { settings: textWan, image: false };
         const gpu = await open.gpu();
         const size = { width: 64, height: 32, frames: 13 };
@@ -42,7 +62,7 @@ describe.each(testGpus().filter(({ name }) => name === 'lavapipe'))(
         };
         const { stages, peakBytes } = await forecastWan(
           settings,
-          { ...size, guided: true, image, tokens: 4, steps: 3 },
+          { ...size, guided: true, image, tokens: 4, steps: 3, weights, stream },
           precision,
           gpu.caps,
         );
@@ -50,7 +70,14 @@ describe.each(testGpus().filter(({ name }) => name === 'lavapipe'))(
         const before = meter.liveBytes;
         meter.resetPeak();
         const pipelines = pipelinesOf(gpu);
-        const engine: Engine = { gpu, pipelines, executor: new Executor(gpu), precision };
+        const engine: Engine = {
+          gpu,
+          pipelines,
+          executor: new Executor(gpu),
+          precision,
+          stream,
+          quantise: weights && usualPolicy(weights),
+        };
         const peaks = new Map<string, number>();
         const onProgress = ({ stage }: { stage: string }): void => {
           peaks.set(stage, Math.max(peaks.get(stage) ?? 0, meter.liveBytes - before));

@@ -26,6 +26,8 @@ export type RecordedDispatch = {
   readonly grid: Grid;
   readonly flops: number;
   readonly bytes: number;
+  /** Keys of the weights that it reads. */
+  readonly reads: readonly string[];
 };
 
 export type RecordContext = {
@@ -50,11 +52,25 @@ type Call = {
   readonly grids: readonly { base: Grid; grid: Grid }[];
 };
 
+/** What goes hand in hand with one replay. A failure in it ends the replay. */
+export type Feed = {
+  /** Resolves to the dispatch before which the replay must ask again, later than `next`: those up to there may run. */
+  ready(next: number): Promise<number>;
+  /** Told when dispatches up to `end` are queued: what only they read may be written over from now on. */
+  queued(end: number): void;
+  /** Resolves when all that belongs to this replay is queued too. */
+  end(): Promise<void>;
+  /** The replay was given up; resolves when nothing is written any more. */
+  stop(): Promise<void>;
+};
+
 /** A graph ready to run. Owns its arena; weights and external tensors belong to others. */
 export class Recording {
   readonly dispatches: readonly RecordedDispatch[];
   readonly arenaBytes: number;
   readonly lowerBoundBytes: number;
+  /** What goes hand in hand with each replay, such as weights that arrive while it runs; set by whoever holds it. */
+  feed: (() => Feed) | undefined;
   readonly #results: ReadonlyMap<string, DeviceTensor>;
   readonly #owned: readonly GPUBuffer[];
 
@@ -233,6 +249,16 @@ const bindingsOf = (
     return tensor ? [locate(tensor)] : [];
   });
 
+/** Keys of the weights that a call reads, those whose scales it reads among them. */
+function weightsOf({ tensors }: Dispatch<Tensor>): readonly string[] {
+  const keys = Object.values(tensors).flatMap((tensor) => {
+    const root = tensor && rootOf(tensor);
+    if (root?.source.kind === 'scales') return [root.source.of.label];
+    return root?.source.kind === 'weight' || root?.source.kind === 'stack' ? [root.label] : [];
+  });
+  return [...new Set(keys)];
+}
+
 /** One uniform buffer for the whole recording; one bind group for each dispatch, made here and never again. */
 function bindCalls(
   calls: readonly Call[],
@@ -275,6 +301,7 @@ function bindCalls(
         grid,
         flops: cost.flops * share,
         bytes: cost.bytes * share,
+        reads: weightsOf(dispatch),
       };
     }),
   );

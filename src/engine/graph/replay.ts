@@ -79,6 +79,7 @@ export class Executor {
   async replay(recording: Recording, options: ReplayOptions = {}): Promise<void> {
     const { device } = this.#gpu;
     const { dispatches } = recording;
+    const feed = recording.feed?.();
     const { each, total } = this.#workOf(recording);
     const pending: Promise<unknown>[] = [];
     let done = 0;
@@ -86,13 +87,15 @@ export class Executor {
     let lastEnd = performance.now();
     while (next < dispatches.length) {
       if (options.signal?.aborted) break;
+      const most = (await feed?.ready(next)) ?? dispatches.length;
       const begin = performance.now();
-      const { end, work, submit } = this.#encodeSlice(recording, each, next, options);
+      const { end, work, submit } = this.#encodeSlice(recording, each, [next, most], options);
       const encoded = performance.now();
       const stamped = submit();
       const submitted = performance.now();
       this.#count(end - next, encoded - begin, submitted - encoded);
       next = end;
+      feed?.queued(end);
       pending.push(
         device.queue.onSubmittedWorkDone().then(() => {
           const now = performance.now();
@@ -105,6 +108,8 @@ export class Executor {
       );
       if (pending.length >= IN_FLIGHT) await pending.shift();
     }
+    if (next < dispatches.length) await feed?.stop();
+    else await feed?.end();
     await Promise.all(pending);
     options.signal?.throwIfAborted();
   }
@@ -112,7 +117,7 @@ export class Executor {
   #encodeSlice(
     { dispatches }: Recording,
     each: Float64Array,
-    start: number,
+    [start, limit]: readonly [start: number, limit: number],
     { stage }: ReplayOptions,
   ): { end: number; work: number; submit: () => Promise<void> | undefined } {
     const { device } = this.#gpu;
@@ -120,7 +125,7 @@ export class Executor {
     const most = this.profiler?.maxDispatches ?? Infinity;
     let work = each[start] ?? 0;
     let end = start + 1;
-    for (; end < dispatches.length && end - start < most; end++) {
+    for (; end < Math.min(limit, dispatches.length) && end - start < most; end++) {
       const more = each[end] ?? 0;
       if (work + more > budget) break;
       work += more;

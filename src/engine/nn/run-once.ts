@@ -9,6 +9,7 @@ import type { Executor } from '../graph/replay.ts';
 import type { PipelineCache } from '../kernels/pipelines.ts';
 import type { WeightKeeper, WeightLease } from '../weights/keeper.ts';
 import { ownWeights } from '../weights/keeper.ts';
+import { StreamedWeights } from '../weights/streamed.ts';
 import type { WeightSource } from '../weights/upload.ts';
 import { Scope } from './module.ts';
 
@@ -22,13 +23,18 @@ export type Engine = {
   readonly quantise?: WeightPolicy | undefined;
   /** What holds weights from run to run; without it they are freed after each use. */
   readonly keeper?: WeightKeeper | undefined;
+  /** Whether weights are read block by block in each run of a network, for those that the device cannot hold whole. */
+  readonly stream?: boolean | undefined;
 };
 
 /** Returns the weights of `source` as `engine` stores them; whoever asks must release them. */
 export const leaseWeights = (
-  { gpu, keeper, precision, quantise }: Engine,
+  { gpu, keeper, stream, precision, quantise }: Engine,
   source: WeightSource,
-): WeightLease => keeper?.borrow({ source, precision, quantise }) ?? ownWeights(gpu, source);
+): WeightLease => {
+  if (stream === true) return new StreamedWeights(gpu, source);
+  return keeper?.borrow({ source, precision, quantise }) ?? ownWeights(gpu, source);
+};
 
 export type RunOptions = {
   readonly signal?: AbortSignal;
@@ -90,6 +96,7 @@ async function runGraph(
   await weights.load(graph);
   options.signal?.throwIfAborted();
   const recording = await record(graph, { gpu, pipelines, weights: (key) => weights.get(key) });
+  recording.feed = weights.feedFor?.(recording);
   try {
     await executor.replay(recording, options);
     const results: Record<string, Float32Array> = {};

@@ -1,6 +1,7 @@
 /** Weights that stay on the device from run to run: the ones used last, as far as a bound on their bytes allows. */
 import type { Gpu } from '../gpu/device.ts';
 import type { Graph, Precision, WeightPolicy } from '../graph/graph.ts';
+import type { Feed, Recording } from '../graph/record.ts';
 import type { DeviceTensor } from '../gpu/tensor.ts';
 import type { WeightSource } from './upload.ts';
 import { WeightSet } from './upload.ts';
@@ -17,6 +18,8 @@ export type WeightLease = {
   /** Uploads what `graph` needs and is not there yet; throws what `WeightSet.load` throws. */
   load(graph: Graph): Promise<void>;
   get(key: string): DeviceTensor;
+  /** What each replay of a recording needs beside it, where weights arrive while it runs. */
+  feedFor?(recording: Pick<Recording, 'dispatches'>): () => Feed;
   /** Ends the use; the weights are freed unless a keeper holds on to them. */
   release(): void;
 };

@@ -2,11 +2,13 @@
  * Weights kept as they lie on the device, quantised and in order, so that the next start only copies: a pack for each load
  * of a model's part.
  */
+import { bytesOf } from '../gpu/tensor.ts';
 import type { Tensor } from '../graph/graph.ts';
 import type { ByteSource } from './byte-source.ts';
 import { hexOf } from './sha256.ts';
 import { digestOf, isFullStorage, noSpace } from './store.ts';
 import type { Store } from './store.ts';
+import { placeBytes } from './weight-memory.ts';
 
 export type Packs = {
   /** Resolves to a kept pack; undefined when there is none. */
@@ -28,6 +30,28 @@ export async function packName(tensors: readonly Tensor[]): Promise<string> {
   });
   return hexOf(await digestOf(new TextEncoder().encode(listed.join('\n')))).slice(0, 32);
 }
+
+/** Where a weight, or its scales, lie in a pack. */
+export type PackSpan = { readonly start: number; readonly end: number };
+
+/** Returns the spans of weights and of scales in a pack of `tensors`, by label. */
+export function packSpans(tensors: readonly Tensor[]): ReadonlyMap<string, PackSpan> {
+  const spans = new Map<string, PackSpan>();
+  let start = 0;
+  for (const tensor of tensors) {
+    const scales = tensor.graph.scales(tensor);
+    for (const { label, shape, dtype } of scales ? [tensor, scales] : [tensor]) {
+      const size = bytesOf(shape, dtype);
+      spans.set(label, { start, end: start + size });
+      start += placeBytes(size);
+    }
+  }
+  return spans;
+}
+
+/** Bytes of a pack of `tensors`. */
+export const packBytes = (tensors: readonly Tensor[]): number =>
+  placeBytes(Math.max(0, ...[...packSpans(tensors).values()].map(({ end }) => end)));
 
 /** Returns the packs of a model's part in the browser's storage; `part` names the files that they are made from. */
 export function storedPacks(

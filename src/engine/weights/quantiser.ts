@@ -8,6 +8,7 @@ import { boundTensors, uniformBytes, writeUniforms } from '../kernels/declare.ts
 import { PipelineCache } from '../kernels/pipelines.ts';
 import type { Kernel } from '../kernels/kernel.ts';
 import { quantiseKernel } from '../kernels/quantise-groups.ts';
+import { SLAB_VALUES } from './slabs.ts';
 import type { Place } from './weight-memory.ts';
 
 /** What one slab after another goes through: values, integers and scales of `rows` rows at most. */
@@ -23,6 +24,14 @@ type Scratch = {
   readonly scales: DeviceTensor;
   readonly uniforms: GPUBuffer;
 };
+
+/** Returns the bytes that quantising a matrix [rows, K] takes beside it, slab after slab. */
+export function scratchBytes(rows: number, K: number, dtype: IntegerType): number {
+  const M = Math.min(rows, Math.max(1, Math.floor(SLAB_VALUES / K)));
+  const uniforms = uniformBytes(quantiseKernel(dtype));
+  const scales = bytesOf([M, scalesPerRow(dtype, K)], 'f16');
+  return bytesOf([M, K], 'f32') + bytesOf([M, K], dtype) + scales + uniforms;
+}
 
 /** Makes integers out of weights on one device. */
 export class Quantiser {

@@ -45,7 +45,17 @@ export class WeightSet {
    * want other types, `gpu/memory` when the device has no more.
    */
   async load(graph: Graph, onProgress?: (done: number) => void): Promise<void> {
-    const wanted = [...graph.weights].filter(([key, tensor]) => !this.#has(key, tensor.dtype));
+    await this.loadTensors([...graph.weights.values()], onProgress);
+  }
+
+  /** Uploads those of `tensors` that are not there yet, likewise. */
+  async loadTensors(
+    tensors: readonly Tensor[],
+    onProgress?: (done: number) => void,
+  ): Promise<void> {
+    const wanted = tensors
+      .filter(({ label, dtype }) => !this.#has(label, dtype))
+      .map((tensor) => [tensor.label, tensor] as const);
     const total = wanted.reduce((sum, [, tensor]) => sum + sizeOf(tensor.shape), 0);
     const source = this.#source;
     if (!source.fill) {
@@ -87,6 +97,14 @@ export class WeightSet {
       }
       at += buffer.size;
     }
+  }
+
+  /** Keeps the weights of `graph` as they lie here, for `source`, which they were replaced by. */
+  async keepFor({ packs }: WeightSource, graph: Graph): Promise<void> {
+    const tensors = [...graph.weights.values()];
+    if (!packs || !tensors.some((tensor) => tensor.graph.scales(tensor))) return;
+    const name = await packName(tensors);
+    await this.#keep(packs, name, this.#memory.after(0)).catch((error) => packs.onError(error));
   }
 
   async #keep(packs: Packs, name: string, buffers: readonly GPUBuffer[]): Promise<void> {

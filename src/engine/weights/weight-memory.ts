@@ -11,7 +11,8 @@ export type Place = { readonly buffer: GPUBuffer; readonly offset: number };
 const BUFFER_BYTES = 256 * 2 ** 20;
 const ALIGNMENT = 256;
 
-const aligned = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+/** Returns the bytes of the place that `bytes` take. */
+export const placeBytes = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 
 /** Owns the buffers. Sizes are announced before places are taken, so that no buffer is left half empty. */
 export class WeightMemory {
@@ -31,12 +32,12 @@ export class WeightMemory {
 
   /** Tells the sizes of the places that will be taken next, in their order. */
   announce(sizes: readonly number[]): void {
-    this.#announced = sizes.map(aligned);
+    this.#announced = sizes.map(placeBytes);
   }
 
   /** Resolves to the next place. Throws `gpu/limit` when no buffer can be that large, `gpu/memory` when there is no more. */
   async take(size: number): Promise<Place> {
-    const need = aligned(size);
+    const need = placeBytes(size);
     const last = this.#buffers.at(-1);
     const offset = this.#free;
     const fits = last !== undefined && offset + need <= last.size;

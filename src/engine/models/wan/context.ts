@@ -116,6 +116,14 @@ export const wanContext = (
 
 const nameOf = (index: number, part: string): string => `context.${index}.${part}`;
 
+/** Returns the names under which a context is kept. */
+export const contextNames = ({ layers, imageDim }: WanConfig): readonly string[] =>
+  Array.from({ length: layers }, (_, index) =>
+    ['k', 'v', ...(imageDim === undefined ? [] : ['image.k', 'image.v'])].map((part) =>
+      nameOf(index, part),
+    ),
+  ).flat();
+
 /** Keeps a context readable after the run of its graph: under the names that `borrowContext` asks for. */
 export function keepContext(graph: Graph, context: readonly BlockContext[]): void {
   context.forEach(({ k, v, image }, index) => {

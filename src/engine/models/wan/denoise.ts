@@ -21,6 +21,10 @@ export type ExpertSteps = {
   readonly open: () => Promise<WeightSource>;
 };
 
+/** Whether two experts run the same kernels on the same shapes. */
+const alike = (a: ExpertSteps, b: ExpertSteps): boolean =>
+  a.guidance > 1 === b.guidance > 1 && JSON.stringify(a.config) === JSON.stringify(b.config);
+
 /** Resolves to the clean latent [F, h, w, C]. Rejects like `attendSteps`. */
 export async function denoise(
   engine: Engine,
@@ -39,22 +43,31 @@ export async function denoise(
   const shape = [size.F, size.h, size.w, size.C];
   const state = new SamplerState(device, sampler, shape, (step) => planAt(step)?.guidance ?? 1);
   state.start(noise);
-  let loaded: { plan: ExpertSteps; expert: Expert } | undefined;
+  let loaded: { plan: ExpertSteps; heir: ExpertSteps | undefined; expert: Expert } | undefined;
   const expertAt = async (step: number): Promise<Expert> => {
     const plan = planAt(step);
     if (!plan) throw new RangeError(`no expert for step ${step}`);
-    if (loaded?.plan === plan) return loaded.expert;
-    loaded?.expert.destroy(); // before the next one is loaded: two seldom fit
-    loaded = undefined;
-    const guided = plan.guidance > 1;
-    const expert = await loadExpert(
-      engine,
-      await plan.open(),
-      { config: plan.config, size, conditions, guided },
-      state,
-    );
-    loaded = { plan, expert };
-    return expert;
+    if (loaded?.plan !== plan && loaded?.heir === plan && loaded.expert.succeeded) {
+      await loaded.expert.succeeded();
+      loaded = { plan, heir: undefined, expert: loaded.expert };
+    }
+    if (loaded?.plan !== plan) {
+      loaded?.expert.destroy(); // before the next one is loaded: two seldom fit
+      loaded = undefined;
+      const next = planAt(plan.end);
+      const heir = next && alike(plan, next) ? next : undefined;
+      const expert = await loadExpert(
+        engine,
+        await plan.open(),
+        { config: plan.config, size, conditions, guided: plan.guidance > 1 },
+        state,
+        await heir?.open(),
+      );
+      loaded = { plan, heir, expert };
+    }
+    // While its last step runs, the next expert takes its place, block after block.
+    if (step + 1 === plan.end && loaded.heir) await loaded.expert.succeed?.();
+    return loaded.expert;
   };
   try {
     const attended = await attendSteps(

@@ -1,4 +1,6 @@
 /** One transformer ready to denoise: its context computed once, one step recorded against the sampler's state. */
+import { EngineError } from '../../gpu/errors.ts';
+import { bytesOf } from '../../gpu/tensor.ts';
 import { Graph } from '../../graph/graph.ts';
 import type { Tensor } from '../../graph/graph.ts';
 import { concat, slice } from '../../graph/ops/layout.ts';
@@ -10,11 +12,15 @@ import { record } from '../../graph/record.ts';
 import { timestepSinusoid } from '../../kernels/rope.ts';
 import { Scope } from '../../nn/module.ts';
 import type { Engine } from '../../nn/run-once.ts';
+import { leaseWeights } from '../../nn/run-once.ts';
 import type { SamplerState } from '../../sampling/state.ts';
+import { packName } from '../../weights/packs.ts';
+import { StreamedWeights } from '../../weights/streamed.ts';
+import { swapFeed } from '../../weights/swap.ts';
 import type { WeightSource } from '../../weights/upload.ts';
 import { WeightSet } from '../../weights/upload.ts';
 import type { WanConfig } from './config.ts';
-import { borrowContext, keepContext, trimText, wanContext } from './context.ts';
+import { borrowContext, contextNames, keepContext, trimText, wanContext } from './context.ts';
 import type { TransformerArgs } from './dit.ts';
 import { wanTransformer } from './dit.ts';
 import type { LatentSize } from './pipeline-request.ts';
@@ -32,7 +38,17 @@ export type Conditions = {
   readonly firstFrame?: Float32Array;
 };
 
-export type Expert = { readonly step: Recording; destroy(): void };
+export type Expert = {
+  readonly step: Recording;
+  /**
+   * Lets the network of `next`, which it was loaded with, take this one's place while `step` is replayed for the last time
+   * with this one; after that replay `step` is the next one's. Undefined where it cannot.
+   */
+  readonly succeed?: () => Promise<void>;
+  /** To be called after that replay, and before `step` is replayed again. */
+  readonly succeeded?: () => Promise<void>;
+  destroy(): void;
+};
 
 export type ExpertPlan = {
   readonly config: WanConfig;
@@ -42,38 +58,104 @@ export type ExpertPlan = {
   readonly guided: boolean;
 };
 
-/** Resolves to the expert with its weights on the device; what it needs stays there until `destroy`. */
+/**
+ * Resolves to the expert with its weights on the device; what it needs stays there until `destroy`. `next` are the weights
+ * of an expert of the same shape that is to follow.
+ */
 export async function loadExpert(
   engine: Engine,
   source: WeightSource,
   plan: ExpertPlan,
   state: SamplerState,
+  next?: WeightSource,
 ): Promise<Expert> {
-  const { gpu, pipelines } = engine;
-  const weights = new WeightSet(gpu, source);
-  const owned: { destroy(): void }[] = [weights];
-  const recordGraph = async (graph: Graph): Promise<Recording> => {
-    fuse(graph, gpu.caps);
-    await weights.load(graph);
-    const recording = await record(graph, { gpu, pipelines, weights: (key) => weights.get(key) });
-    owned.push(recording);
-    return recording;
-  };
+  const { gpu, pipelines, stream } = engine;
+  const owned: { destroy(): void }[] = [];
   const destroy = (): void => owned.forEach((part) => part.destroy());
   try {
-    const { prompt, negativePrompt } = plan.conditions;
-    const contexts: KeptContext[] = [];
-    for (const text of plan.guided ? [prompt, negativePrompt] : [prompt]) {
-      const { graph, lastKeyBias } = contextGraph(engine, plan, text);
-      const recording = await recordGraph(graph);
-      await engine.executor.replay(recording);
-      contexts.push({ recording, lastKeyBias });
+    const contexts = await keptContexts(engine, source, plan, owned);
+    const heirs = next && stream !== true ? await keptContexts(engine, next, plan, owned) : [];
+    const graph = stepGraph(engine, plan, contexts, state);
+    fuse(graph, gpu.caps);
+    const weights = stream === true ? new StreamedWeights(gpu, source) : new WeightSet(gpu, source);
+    owned.push({
+      destroy: () => ('release' in weights ? weights.release() : weights.destroy()),
+    });
+    await weights.load(graph);
+    const step = await record(graph, { gpu, pipelines, weights: (key) => weights.get(key) });
+    owned.push(step);
+    if ('feedFor' in weights) {
+      step.feed = weights.feedFor(step);
+      return { step, destroy };
     }
-    return { step: await recordGraph(stepGraph(engine, plan, contexts, state)), destroy };
+    if (!next) return { step, destroy };
+    let isKept = false;
+    return {
+      ...{ step, destroy },
+      async succeed() {
+        const { packs } = next;
+        const name = await packName([...graph.weights.values()]);
+        const pack = await packs?.open(name).catch((error: unknown) => {
+          packs.onError(error);
+          return undefined;
+        });
+        isKept = pack !== undefined;
+        step.feed = () => swapFeed(gpu, weights, graph, step.dispatches, next, pack);
+      },
+      async succeeded() {
+        step.feed = undefined;
+        contexts.forEach((context, i) => copyContext(gpu.device, plan.config, context, heirs[i]));
+        if (!isKept) await weights.keepFor(next, graph);
+      },
+    };
   } catch (error) {
     destroy();
     throw error;
   }
+}
+
+/** The contexts of a network's prompts; the weights that make them are freed with them made. */
+async function keptContexts(
+  engine: Engine,
+  source: WeightSource,
+  plan: ExpertPlan,
+  owned: { destroy(): void }[],
+): Promise<KeptContext[]> {
+  const { prompt, negativePrompt } = plan.conditions;
+  const { gpu, pipelines, stream } = engine;
+  const weights = leaseWeights({ ...engine, keeper: undefined, stream }, source);
+  try {
+    const contexts: KeptContext[] = [];
+    for (const text of plan.guided ? [prompt, negativePrompt] : [prompt]) {
+      const { graph, lastKeyBias } = contextGraph(engine, plan, text);
+      fuse(graph, gpu.caps);
+      await weights.load(graph);
+      const recording = await record(graph, { gpu, pipelines, weights: (key) => weights.get(key) });
+      owned.push(recording);
+      recording.feed = weights.feedFor?.(recording);
+      await engine.executor.replay(recording);
+      contexts.push({ recording, lastKeyBias });
+    }
+    return contexts;
+  } finally {
+    weights.release();
+  }
+}
+
+/** Puts the keys and values of another network in the place of a context's. */
+function copyContext(
+  device: GPUDevice,
+  config: WanConfig,
+  to: KeptContext,
+  from: KeptContext | undefined,
+): void {
+  if (!from) throw new EngineError('engine/assert', 'expert — its heir has no context');
+  const encoder = device.createCommandEncoder({ label: 'context' });
+  for (const name of contextNames(config)) {
+    const [a, b] = [from.recording.result(name), to.recording.result(name)];
+    encoder.copyBufferToBuffer(a.buffer, a.offset, b.buffer, b.offset, bytesOf(a.shape, a.dtype));
+  }
+  device.queue.submit([encoder.finish()]);
 }
 
 /** Keys and values of a prompt, held by the recording that made them. */

@@ -53,6 +53,8 @@ export type WanFootprint = {
   readonly vae?: VaeOptions;
   /** Small integers for the weight matrices; none where left out. */
   readonly weights?: IntegerType | undefined;
+  /** Whether weights are read block by block in each step, with two blocks on the device. */
+  readonly stream?: boolean;
 };
 
 /** What a stage of a run takes. */
@@ -95,6 +97,7 @@ export async function forecastWan(
   const engine: Engine = {
     ...{ gpu, pipelines: new PipelineCache(gpu.device), executor: counter, precision },
     quantise: weights && usualPolicy(weights),
+    stream: footprint.stream,
   };
   const vaeConfig = readVaeConfig(parts.vae);
   const config = parseWanConfig(parts.transformer);
@@ -193,12 +196,15 @@ const denoiseStage = (plan: Plan): Promise<StageForecast> =>
     let step = NO_WORK;
     for (const each of [parts.transformer, parts.transformer_2]) {
       if (!each) continue;
+      // The contexts of two experts are made before the first one runs, which the second one then replaces.
+      const next = each === parts.transformer && parts.transformer_2 ? SHAPES_ALONE : undefined;
       const own = each === parts.transformer ? config : parseWanConfig(each);
       const expert = await loadExpert(
         engine,
         SHAPES_ALONE,
         { config: own, size, conditions, guided },
         state,
+        next,
       );
       step = counter.count(expert.step);
       expert.destroy(); // the second is loaded when the first is gone
