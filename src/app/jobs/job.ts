@@ -36,6 +36,8 @@ export type Job = JobWishes & {
   readonly id: string;
   /** Milliseconds since 1970. */
   readonly createdAt: number;
+  /** Place in the queue. */
+  readonly order: number;
   readonly startedAt?: number;
   readonly finishedAt?: number;
   readonly state: JobState;
