@@ -4,8 +4,8 @@
 //
 // Layout   x [M, K]  w [N, K], may be quantised: lib/weights.wgsl; the rest as in matmul
 // Threads  128 in a workgroup. LANES neighbours make four columns of y for all rows: each takes every LANES-th run of
-//          16 bytes of four rows of w, so that four wide loads are under way at once; their sums meet in workgroup
-//          memory. Fewer columns ask for more lanes on each.
+//          16 bytes of four rows of w and asks for AHEAD of them with their scales before it uses the first; the sums meet
+//          in workgroup memory. Fewer columns ask for more lanes on each.
 // Exact    products and sums of one run in the arithmetic type, four sums side by side; sums of runs in f32.
 // Needs    M <= ROWS; grid (ceil(N / (512 / LANES)), 1, 1).
 // Cost     reads w once. CPU reference: that of matmul.
@@ -13,6 +13,7 @@
 #include "lib/weights.wgsl"
 #param ROWS
 #param LANES
+#param AHEAD
 
 var<workgroup> parts: array<vec4f, 128 * ROWS>;
 
@@ -30,34 +31,39 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
 #unroll m ROWS
   var sum$m = vec4f();
 #end
-  // The next run is on its way while this one is multiplied.
+  for (var first = along; first < runs; first += LANES * AHEAD) {
+#unroll a AHEAD
+    let run$a = min(first + $au * LANES, runs - 1u);
 #unroll i 4
-  var next$i = runAt(row$i, min(along, runs - 1u));
+    let held$a_$i = runAt(row$i, run$a);
+    let scale$a_$i = scaleOf(row$i, run$a);
 #end
-  for (var run = along; run < runs; run += LANES) {
-    let scale = vec4f(scaleOf(row0, run), scaleOf(row1, run), scaleOf(row2, run), scaleOf(row3, run));
-#unroll i 4
-    let w$i = next$i;
-    next$i = runAt(row$i, min(run + LANES, runs - 1u));
+#end
+#unroll a AHEAD
+    if (first + $au * LANES < runs) {
 #unroll m ROWS
-    var part$m_$i = Real4();
+#unroll i 4
+      var part$m_$i = Real4();
 #end
 #end
 #unroll q QUADS_PER_RUN
-    // Weights past K are zero.
-    let k$q = min(run * QUADS_PER_RUN + $qu, kGroups - 1u);
+      // Weights past K are zero.
+      let k$q = min(run$a * QUADS_PER_RUN + $qu, kGroups - 1u);
 #unroll m ROWS
-    let x$q_$m = realX(min($mu, p.M - 1u) * kGroups + k$q);
+      let x$q_$m = realX(min($mu, p.M - 1u) * kGroups + k$q);
 #end
 #unroll i 4
-    let w$q_$i = quadOf(w$i, $qu);
+      let w$q_$i = quadOf(held$a_$i, $qu);
 #unroll m ROWS
-    part$m_$i += x$q_$m * w$q_$i;
+      part$m_$i += x$q_$m * w$q_$i;
 #end
 #end
 #end
+      let scale = vec4f(scale$a_0, scale$a_1, scale$a_2, scale$a_3);
 #unroll m ROWS
-    sum$m += scale * vec4f(total(part$m_0), total(part$m_1), total(part$m_2), total(part$m_3));
+      sum$m += scale * vec4f(total(part$m_0), total(part$m_1), total(part$m_2), total(part$m_3));
+#end
+    }
 #end
   }
 #unroll m ROWS
