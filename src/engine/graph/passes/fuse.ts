@@ -42,11 +42,14 @@ export function fuse(graph: Graph, { maxBindingBytes = 2 ** 27 }: FuseOptions = 
 
 function fuseRiders(graph: Graph): number {
   let folded = 0;
+  const readers = countReaders(graph);
+  const kept = new Set([...graph.results.values()].map(rootOf));
   for (let index = 0; index < graph.nodes.length; index++) {
     const node = graph.nodes[index];
     if (!node) continue;
     for (const step of stepsOf(node)) {
-      const at = graph.nodes.findIndex((other) => other.outputs.includes(step.through));
+      if (readers.get(step.through) !== 1 || kept.has(step.through)) continue;
+      const at = producerBefore(graph, step.through, index);
       const producer = graph.nodes[at];
       if (!producer || !canRide(graph, producer, at, index, step)) continue;
       graph.nodes[index] = {
@@ -108,11 +111,6 @@ function canRide(graph: Graph, producer: Node, at: number, index: number, step: 
   if (Object.values(step.inputs).some((t) => t && isWeight(rootOf(t)))) return false;
   const taken = ORDER.filter((rider) => rides(producer, rider));
   if (taken.some((rider) => ORDER.indexOf(rider) >= ORDER.indexOf(step.rider))) return false;
-  if (
-    readers(graph, step.through) !== 1 ||
-    [...graph.results.values()].some((kept) => rootOf(kept) === step.through)
-  )
-    return false;
   const mine = new Set(
     Object.values(producer.inputs).flatMap((tensor) => (tensor ? [rootOf(tensor)] : [])),
   );
@@ -142,11 +140,21 @@ function sharesMemory(mine: ReadonlySet<Tensor>, tensor: Tensor): boolean {
   );
 }
 
-function readers(graph: Graph, tensor: Tensor): number {
-  return graph.nodes.reduce(
-    (count, node) =>
-      count +
-      Object.values(node.inputs).filter((input) => input && rootOf(input) === tensor).length,
-    0,
-  );
+/** Returns how often each tensor is read. Folding leaves these counts as they are, but for the tensor that it drops. */
+function countReaders(graph: Graph): Map<Tensor, number> {
+  const counts = new Map<Tensor, number>();
+  for (const { inputs } of graph.nodes) {
+    for (const input of Object.values(inputs)) {
+      const tensor = input && rootOf(input);
+      if (tensor) counts.set(tensor, (counts.get(tensor) ?? 0) + 1);
+    }
+  }
+  return counts;
+}
+
+/** Returns the place of the node that makes `tensor`, looking back from `index`; -1 when there is none. */
+function producerBefore(graph: Graph, tensor: Tensor, index: number): number {
+  let at = index - 1;
+  while (at >= 0 && !graph.nodes[at]?.outputs.includes(tensor)) at--;
+  return at;
 }
