@@ -30,6 +30,8 @@ export type ReleasedRow = {
   readonly frames: number;
   readonly steps: number;
   readonly guidance: number;
+  /** Whether weights are read block by block in each step. */
+  readonly stream: boolean;
 };
 
 /** A stretch of the run: its time, the most bytes on the device in it, and the share of the device's arithmetic. */
@@ -65,13 +67,13 @@ export async function runRow(
   row: ReleasedRow,
   say: (text: string) => void,
 ): Promise<RowResult> {
-  const { width, height, frames, steps, guidance, precision } = row;
+  const { width, height, frames, steps, guidance, precision, stream } = row;
   const meter = meterBuffers(gpu.device);
   const reads = new Reads();
   const kept = row.keep === undefined ? undefined : store;
   const files = reads.files(urlFiles(row.folder, {}, row.paths), kept, row.keep ?? '');
   const quantise = row.weights && usualPolicy(row.weights === 'int8' ? 'i8' : 'i4');
-  const engine = { ...(await residentEngine(gpu, {})), precision, quantise };
+  const engine = { ...(await residentEngine(gpu, {})), precision, quantise, stream };
   const clock = new StageClock(meter, say);
 
   const enter = (stage: string, done?: number): void => {
@@ -84,7 +86,7 @@ export async function runRow(
   await checkWan(parts, gpu.caps);
   const tokens = await umt5Tokenizer(tokenizer);
   const prompt = tokens(PROMPT);
-  const footprint = { width, height, frames, steps, guided: guidance > 1, image: true };
+  const footprint = { width, height, frames, steps, guided: guidance > 1, image: true, stream };
   const weights = row.weights && (row.weights === 'int8' ? 'i8' : 'i4');
   const forecast = await forecastWan(
     await configsOf(parts),

@@ -31,7 +31,7 @@ const HELP = `npm run bench -- --released FOLDER [OPTION...]
 
   FOLDER           a released Wan model; scripts/random-checkpoint.ts writes one with random weights
   --rows LIST      e.g. "int4 49x4, int4 49x4, f16 121x20": storage of the weights, frames x steps; +guided runs each
-                   step twice. Quantised weights are kept, so a second row of the same storage reads them back
+                   step twice, +stream reads weights block by block. Quantised weights are kept, so a second row of the same storage reads them back
   --size WxH       (default: 832x480)
   --limit TFLOPS   what the chip can do, to tell the share of it (989 for an H200 in f16)
   --json FILE      all figures, written after every row
@@ -109,7 +109,7 @@ export async function benchReleased(args) {
       const job = {
         ...{ folder: `${server.url}${MODEL.slice(1)}/`, paths, keep: basename(folder) },
         ...{ width, height, frames: row.frames, steps: row.steps, guidance: row.guided ? 5 : 1 },
-        ...{ precision: values.f32 ? 'f32' : 'f16', weights: row.weights },
+        ...{ precision: values.f32 ? 'f32' : 'f16', weights: row.weights, stream: row.stream },
       };
       console.log(`\n${row.name}, ${width}x${height}`);
       const seconds = Number(values.seconds ?? 600);
@@ -133,8 +133,8 @@ export async function benchReleased(args) {
 
 /** @param {string} text e.g. `int4 49x4+guided` */
 function parseRow(text) {
-  const [, storage, frames, steps, guided] =
-    /^(f16|int8|int4) (\d+)x(\d+)(\+guided)?$/.exec(text) ?? [];
+  const [, storage, frames, steps, guided, stream] =
+    /^(f16|int8|int4) (\d+)x(\d+)(\+guided)?(\+stream)?$/.exec(text) ?? [];
   if (storage === undefined) {
     throw new CommandError(`--rows got "${text}", takes e.g. "int4 49x4"`, EXIT.badInput);
   }
@@ -145,6 +145,7 @@ function parseRow(text) {
     frames: Number(frames),
     steps: Number(steps),
     guided: guided !== undefined,
+    stream: stream !== undefined,
   };
 }
 
