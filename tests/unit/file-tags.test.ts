@@ -2,11 +2,11 @@ import { readFileSync } from 'node:fs';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ArrayBufferTarget, Muxer } from 'webm-muxer';
+import { createGifWriter, gifPalette } from '../../src/app/output/gif-writer.ts';
 import { EngineError } from '../../src/engine/gpu/errors.ts';
 import { ebmlElement, ebmlElements } from '../../src/engine/video/ebml.ts';
 import { fileComment } from '../../src/engine/video/file-tags.ts';
 import { appendGifMarks, readGifMarks } from '../../src/engine/video/gif-marks.ts';
-import { createGifWriter, gifPalette } from '../../src/engine/video/gif-writer.ts';
 import {
   asciiJson,
   markedPng,

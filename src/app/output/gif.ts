@@ -1,5 +1,5 @@
 /** Frames as an animated GIF; loaded when it is asked for. */
-import { createGifWriter, gifPalette } from '../../engine/index.ts';
+import { createGifWriter, gifPalette } from './gif-writer.ts';
 import type { ExportPlan, Made } from './plan.ts';
 
 /** Frames that the palette is made from. */

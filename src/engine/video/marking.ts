@@ -3,6 +3,7 @@
  * readable by machines, that a trained model took part. The mark follows the IPTC digital source type (also used
  * by C2PA) and the AIGC field of China's labelling rules (GB 45438-2025, TC260-PG-20258A).
  */
+import { appendGifMarks } from './gif-marks.ts';
 import { withPngTexts } from './png-text.ts';
 import type { Mp4Tags } from './mp4-metadata.ts';
 
@@ -46,7 +47,7 @@ export const asciiJson = (value: unknown): string =>
     (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 
-/** Returns a PNG file with tags, mark and XMP in front of its pixels. Throws `video/damaged`. */
+/** Resolves to a PNG file with tags, mark and XMP in front of its pixels. Throws `video/damaged`. */
 export async function markedPng(
   file: Uint8Array<ArrayBuffer>,
   marking: VideoMarking,
@@ -60,6 +61,16 @@ export async function markedPng(
     ['DigitalSourceType', SOURCE_TYPE],
   ]);
   return withPngTexts(file, texts, markingXmp(marking, id));
+}
+
+/** Resolves to a GIF file with settings, mark and XMP behind its last picture. Throws `video/damaged`. */
+export async function markedGif(
+  file: Uint8Array<ArrayBuffer>,
+  marking: VideoMarking,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { settings } = marking;
+  const xmp = markingXmp(marking, await produceId(file));
+  return appendGifMarks(file, settings ? asciiJson(settings) : '', xmp);
 }
 
 /** Returns the tags to write, in the names that MP4 files use. */

@@ -1,9 +1,7 @@
 /** Writes frames into an animated GIF: one palette of 256 colours for all of them (gifenc), so that nothing flickers. */
 import { applyPalette, GIFEncoder, quantize } from 'gifenc';
-import { emptyError } from './encoder.ts';
-import { appendGifMarks } from './gif-marks.ts';
-import { asciiJson, markingXmp, produceId } from './marking.ts';
-import type { VideoMarking } from './marking.ts';
+import { markedGif } from '../../engine/index.ts';
+import type { VideoMarking } from '../../engine/index.ts';
 
 const COLOURS = 256;
 /** Pixels from which the palette is made. */
@@ -22,7 +20,7 @@ export type GifOptions = {
 export type GifWriter = {
   /** Adds a frame of RGBA bytes. */
   addFrame(rgba: Uint8ClampedArray): void;
-  /** Resolves to the finished file, which repeats for ever. Throws `video/empty`. */
+  /** Resolves to the finished file, which repeats for ever. */
   finish(): Promise<Uint8Array<ArrayBuffer>>;
 };
 
@@ -60,13 +58,9 @@ export function createGifWriter(options: GifOptions, palette: number[][]): GifWr
       shownMs = until;
       frames++;
     },
-    async finish() {
-      if (frames === 0) throw emptyError();
+    finish() {
       encoder.finish();
-      const file = encoder.bytes();
-      const xmp = markingXmp(marking, await produceId(file));
-      const { settings } = marking;
-      return appendGifMarks(file, settings ? asciiJson(settings) : '', xmp);
+      return markedGif(encoder.bytes(), marking);
     },
   };
 }
