@@ -36,10 +36,10 @@ export async function* speak(
 ): AsyncGenerator<AvatarFrame, void, void> {
   const request = checkAvatarRequest(given);
   const { settings, video, remembered } = request;
-  const { signal } = options;
+  const ahead = new Ahead(options.signal);
+  const { signal } = ahead;
   const report = (stage: AvatarStage): RunOptions => ({
-    ...(signal && { signal }),
-    ...{ stage, onProgress: (done) => options.onProgress?.({ stage, done }) },
+    ...{ signal, stage, onProgress: (done) => options.onProgress?.({ stage, done }) },
   });
   const config = parseAvatarConfig(await source.config('transformer'));
   const { text, columns, motion } = await readInputs(engine, source, request, report);
@@ -57,14 +57,13 @@ export async function* speak(
     },
     report('load'),
   );
-  let ahead: Promise<Float32Array> | undefined;
   try {
     const one = motion.length / MOTION_LATENTS;
     await stream.settle(motion.subarray(one, 2 * one), motion, report('load')); // five frames of still
     const clips = columns.length / config.audioDim / settings.infer_frames;
     const blocks = blocksOfSound(soundSeconds(request), clips, request);
     const seen = new Seen(request, stream, motion);
-    const frames = frameDecoder(vae, motion, [...size, config.inChannels], options);
+    const frames = frameDecoder(vae, motion, [...size, config.inChannels], { ...options, signal });
 
     const denoise = async (block: number): Promise<Float32Array> => {
       await seen.refresh(engine, source, block, report('picture'));
@@ -75,28 +74,29 @@ export async function* speak(
       const latents = await stream.block(
         { noise, columns: columns.subarray(from, from + BLOCK_FRAMES * config.audioDim) },
         {
-          ...(signal && { signal }),
+          signal,
           onProgress: (done) => options.onProgress?.({ stage: 'denoise', done, block, blocks }),
         },
       );
       options.onBlock?.(block, stream.bytes);
       return latents;
     };
-    ahead = denoise(0);
+    ahead.begin(denoise(0));
     for (let block = 0; block < blocks; block++) {
-      const latents = await ahead;
+      const latents = await ahead.next;
       seen.take(block, latents);
       const next = block + 1;
       const waits = next < blocks && seen.waitsForFrames(next);
-      if (next < blocks && !waits) ahead = unobserved(denoise(next));
+      if (next < blocks && !waits) ahead.begin(denoise(next));
       for await (const chunk of frames(latents, block, blocks)) {
         seen.show(chunk);
         yield* inRgba(chunk);
       }
-      if (waits) ahead = unobserved(denoise(next));
+      if (options.finishEarly?.aborted) return;
+      if (waits) ahead.begin(denoise(next));
     }
   } finally {
-    await ahead?.catch(() => undefined);
+    await ahead.end();
     stream.destroy();
     vae.destroy();
   }
@@ -109,10 +109,39 @@ async function transformerOf(engine: Engine, source: ComponentSource): Promise<W
   return withLora(engine, base, await source.weights('lora'), await source.config('lora'));
 }
 
-/** A rejection that is looked at later must not count as unhandled until then. */
-function unobserved<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => undefined);
-  return promise;
+/** The block that is made while the one before it is shown. It ends with the run, however that ends. */
+class Ahead {
+  readonly #stop = new AbortController();
+  readonly #given: AbortSignal | undefined;
+  #next: Promise<Float32Array> = Promise.resolve(new Float32Array());
+  readonly #pass = (): void => this.#stop.abort(this.#given?.reason);
+
+  constructor(given: AbortSignal | undefined) {
+    this.#given = given;
+    if (given?.aborted) this.#pass();
+    given?.addEventListener('abort', this.#pass);
+  }
+
+  /** Fires when the run is cancelled, or has ended. */
+  get signal(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  get next(): Promise<Float32Array> {
+    return this.#next;
+  }
+
+  begin(block: Promise<Float32Array>): void {
+    this.#next = block;
+    block.catch(() => undefined); // looked at later: it must not count as unhandled until then
+  }
+
+  /** Stops what nobody will look at, and waits until the device has let go of it. */
+  async end(): Promise<void> {
+    this.#given?.removeEventListener('abort', this.#pass);
+    this.#stop.abort();
+    await this.#next.catch(() => undefined);
+  }
 }
 
 const soundSeconds = ({ sound: { channels, sampleRate } }: CheckedRequest): number =>

@@ -13,6 +13,8 @@ export type AvatarProgress = {
 
 export type AvatarOptions = {
   readonly signal?: AbortSignal;
+  /** Once it fires, the video ends with the block that is shown. */
+  readonly finishEarly?: AbortSignal;
   readonly onProgress?: (progress: AvatarProgress) => void;
   /** Called when a block has been denoised, with the bytes that the stream holds on the device. */
   readonly onBlock?: (block: number, bytes: number) => void;
