@@ -97,7 +97,9 @@ async function answer(request: Request, url: URL): Promise<Response> {
     // Full storage must not take the file away from the page.
     cache.put(file, copy).catch((error: unknown) => console.warn('not kept:', file, error));
   }
-  return guarded(whole);
+  // A reader that began before this worker was there has been told that the host knows ranges: it needs the part.
+  const range = request.headers.get('range');
+  return whole.ok && !/^bytes=0-/.test(range ?? 'bytes=0-') ? partOf(whole, range) : guarded(whole);
 }
 
 /** The address of the file behind a request: every question to the page is answered by the page. */
