@@ -127,11 +127,11 @@ class StageClock {
       last = end;
       return length;
     };
-    const [text, picture, latent] = [lengthOf('text'), lengthOf('picture'), lengthOf('latent')];
+    const [text, picture, encode] = [lengthOf('text'), lengthOf('picture'), lengthOf('encode')];
     const denoise = lengthOf('denoise');
     const lengths = this.#stepEnds.slice(1).map((end, i) => end - (this.#stepEnds[i] ?? end));
     const step = lengths.toSorted((a, b) => a - b)[lengths.length >> 1] ?? denoise;
     const prepare = Math.max(0, denoise - steps * step);
-    return { text, picture, latent, prepare, step, decode: lengthOf('decode') };
+    return { text, picture, encode, prepare, step, decode: lengthOf('decode') };
   }
 }

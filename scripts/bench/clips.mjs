@@ -21,7 +21,7 @@ const ROW_SECONDS = 600;
 const WIDTHS = [14, -8, -8, -8, -8, -8, -8, -6, -8, -8, -8, 0];
 /** The stages of a clip in their order. */
 export const STAGES = /** @type {const} */ ([
-  ...['text', 'picture', 'latent', 'prepare', 'step', 'decode'],
+  ...['text', 'picture', 'encode', 'prepare', 'step', 'decode'],
 ]);
 
 /**

@@ -10,7 +10,6 @@ import type { ClipFrame, ClipOptions } from './models/unet3d/pipeline-types.ts';
 import type { Engine } from './nn/run-once.ts';
 import { residentEngine } from './resident.ts';
 import type { RunMeasures } from './resident.ts';
-import { WeightKeeper } from './weights/keeper.ts';
 
 export { openDynamiCrafter } from './models/dynamicrafter/open.ts';
 export { openI2vgen } from './models/i2vgenxl/open.ts';
@@ -25,20 +24,12 @@ export type ClipRun = ClipOptions &
     readonly precision?: Precision | 'auto';
     /** How weight matrices are stored; as the precision has it where left out. */
     readonly quantise?: WeightPolicy;
-    /** Bytes of weights that may stay on the device for the next run; none unless told. */
-    readonly keepBytes?: number;
   };
 
-const keepers = new WeakMap<Gpu, WeightKeeper>();
-
 async function engineOf(run: ClipRun): Promise<Engine> {
-  const { gpu, quantise, keepBytes = 0, precision = 'auto' } = run;
+  const { gpu, quantise, precision = 'auto' } = run;
   const chosen: Precision = precision === 'auto' ? (gpu.caps.f16 ? 'f16' : 'f32') : precision;
-  const keeper = keepers.get(gpu) ?? new WeightKeeper(gpu, keepBytes);
-  keepers.set(gpu, keeper);
-  keeper.mostBytes = keepBytes;
-  keeper.trim(keepBytes);
-  return { ...(await residentEngine(gpu, run)), precision: chosen, quantise, keeper };
+  return { ...(await residentEngine(gpu, run)), precision: chosen, quantise };
 }
 
 /** Yields the frames of a picture and a prompt by I2VGen-XL. Throws what `generateI2vgen` throws. */

@@ -11,6 +11,11 @@ export type PrecisionChoice = 'auto' | 'f32' | 'f16';
 /** Bits of a weight, for models that are large. */
 export type WeightsChoice = 'int8' | 'int4';
 
+/** Settings that are numbers with limits. */
+type NumberName =
+  | ('frames' | 'steps' | 'seed' | 'fps' | 'motion')
+  | ('guidance' | 'shift' | 'rate' | 'eta' | 'imageGuidance');
+
 /** Complete settings of a run. */
 export type Settings = {
   /** Free text; the built-in model reads words of motion in it and no others. */
@@ -36,16 +41,22 @@ export type Settings = {
   readonly guidance?: number;
   /** Pushes the noise levels up, absent = what is usual for the model. */
   readonly shift?: number;
+  /** Frames a second, or frames between two, that the network is told, for models that are told; absent = what is usual. */
+  readonly rate?: number;
+  /** Share of fresh noise in each step, 0 … 1, for models with a noisy sampler; absent = what is usual. */
+  readonly eta?: number;
+  /** Scale of the picture's pull apart from the prompt's, a third run of the network a step; absent = none of its own. */
+  readonly imageGuidance?: number;
   /** Weight matrices as small integers: a half or a quarter of the memory; absent = as `precision` says. */
   readonly weights?: WeightsChoice;
+  /** Whether weights are read block by block in each step, for models that the graphics memory does not hold. */
+  readonly stream?: boolean;
 };
 
 /** All presets, the quickest first. */
 export const PRESETS: readonly Preset[] = ['preview', 'standard', 'high'];
 /** Least and largest value of each number that can be set. */
-export const SETTING_LIMITS = limits satisfies Readonly<
-  Record<'frames' | 'steps' | 'fps' | 'motion' | 'guidance' | 'shift' | 'seed', number[]>
->;
+export const SETTING_LIMITS = limits satisfies Readonly<Record<NumberName, number[]>>;
 const PRECISIONS: readonly PrecisionChoice[] = ['auto', 'f32', 'f16'];
 const WEIGHTS: readonly WeightsChoice[] = ['int8', 'int4'];
 
@@ -79,7 +90,7 @@ export function resolveSettings(given: Partial<Settings> = {}): Settings {
   if (settings.weights !== undefined) oneOf('weights', settings.weights, WEIGHTS);
   for (const name of ['frames', 'steps', 'seed'] as const) within(name, settings[name], true);
   for (const name of ['fps', 'motion'] as const) within(name, settings[name], false);
-  for (const name of ['guidance', 'shift'] as const) {
+  for (const name of ['guidance', 'shift', 'rate', 'eta', 'imageGuidance'] as const) {
     if (settings[name] !== undefined) within(name, settings[name], false);
   }
   for (const text of [settings.prompt, settings.negativePrompt ?? '']) {
@@ -94,17 +105,18 @@ export function resolveSettings(given: Partial<Settings> = {}): Settings {
   return settings;
 }
 
-/** Returns the size of the video for a picture that is shown at `picture` (upright): sides are multiples of `multiple`. */
+/** Returns the size of the video for a picture that is shown at `picture` (upright): sides are multiples of `multiple`, the longer one about `longSide`. */
 export function outputSize(
   picture: Size,
   { size, preset }: Settings,
   multiple = ROUND_MULTIPLE,
+  longSide: number = limits.presets[preset].longSide,
 ): Size {
   if (size) return size;
   const [smallest] = limits.side as [number, number];
   const enlarge = Math.max(1, smallest / Math.min(picture.width, picture.height));
   const shown = { width: picture.width * enlarge, height: picture.height * enlarge };
-  const fitted = sizeWithLongSide(shown, limits.presets[preset].longSide, multiple);
+  const fitted = sizeWithLongSide(shown, longSide, multiple);
   return {
     width: Math.max(smallest, fitted.width),
     height: Math.max(smallest, fitted.height),
@@ -120,11 +132,7 @@ function oneOf(name: string, value: string, known: readonly string[]): void {
   );
 }
 
-function within(
-  name: 'frames' | 'steps' | 'seed' | 'fps' | 'motion' | 'guidance' | 'shift',
-  value: number,
-  whole: boolean,
-) {
+function within(name: NumberName, value: number, whole: boolean) {
   const [low, high] = limits[name] as [number, number];
   if (value >= low && value <= high && (!whole || Number.isInteger(value))) return;
   const kind = whole ? 'a whole number ' : '';

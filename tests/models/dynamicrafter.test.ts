@@ -65,7 +65,7 @@ it(`makes clips on ${first?.name}`, async () => {
   expect(video).toHaveLength(3);
   expect(video.flat()).toHaveLength(3 * 3 * SIDE * SIDE);
   expect(video.flat().every((value) => value >= 0 && value <= 1)).toBe(true);
-  expect([...stages]).toEqual(['picture', 'latent', 'denoise', 'decode']);
+  expect([...stages]).toEqual(['picture', 'encode', 'denoise', 'decode']);
   expect(await of({}), 'the same seed').toEqual(video);
   expect(await of({ seed: 6 }), 'another seed').not.toEqual(video);
   expect(await of({ mode: 'loop' })).toHaveLength(2);

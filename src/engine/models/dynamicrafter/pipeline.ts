@@ -129,18 +129,15 @@ export const generateDynamiCrafter: ClipPipeline<DynamiCrafterSource, DynamiCraf
     async function conditionsOf(): Promise<KnownConditions> {
       const seen =
         request.seen ??
-        (await see(engine, source, request.prompt, request.clipImage ?? request.image, {
-          text: report('text'),
-          picture: report('picture'),
-        }));
+        (await see(engine, source, request.prompt, request.clipImage ?? request.image, report));
       const [tokens = new Float32Array(), emptyTokens = new Float32Array()] = await projectTokens(
         engine,
         source,
         params,
         [seen.picture, seen.emptyPicture],
-        report('picture'),
+        report('picture', [0.8, 1]),
       );
-      const posteriors = await encodePictures(engine, coder, vae, pictures, report('latent'));
+      const posteriors = await encodePictures(engine, coder, vae, pictures, report('encode'));
       const [z1 = new Float32Array(), z2] = posteriors.map((posterior, i) => {
         const drawn = () => normal(seed, STREAMS.latent + i, posterior.mean.length);
         const noise = request.latentNoise?.[i] ?? drawn();

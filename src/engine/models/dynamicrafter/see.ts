@@ -10,6 +10,7 @@ import type { TextConfig } from '../openclip/text.ts';
 import type { VisionConfig } from '../openclip/vision.ts';
 import type { ClipWeights } from '../unet3d/parts.ts';
 import { partOf } from '../unet3d/parts.ts';
+import type { Share } from '../unet3d/pipeline-types.ts';
 import type { Config } from '../wan/components.ts';
 import { TEXT_TOKENS } from './config.ts';
 import type { DynamiCrafterParams } from './params.ts';
@@ -66,7 +67,7 @@ export async function see(
   source: DynamiCrafterSource,
   prompt: ArrayLike<number>,
   picture: Raster,
-  options: { readonly text: RunOptions; readonly picture: RunOptions },
+  report: (stage: 'text' | 'picture', share?: Share) => RunOptions,
 ): Promise<Seen> {
   const { texts, grey } = known.get(source) ?? { texts: new Map(), grey: new Map() };
   known.set(source, { texts, grey });
@@ -77,7 +78,7 @@ export async function see(
     const words = await partOf(source, 'text', () =>
       source.weights(renameOpenClipText(TEXT_TOWER.width, 'cond_stage_model.model.')),
     );
-    const rows = await encodePrompts(engine, words, TEXT_TOWER, missing, options.text);
+    const rows = await encodePrompts(engine, words, TEXT_TOWER, missing, report('text'));
     missing.forEach((tokens, i) => texts.set(keyOf(tokens), rows[i] ?? new Float32Array()));
   }
   const rowsOf = (tokens: ArrayLike<number>): Float32Array =>
@@ -89,12 +90,13 @@ export async function see(
   const eyes = await partOf(source, 'picture', () =>
     source.weights(renameOpenClipVision(VISION_TOWER.width, 'embedder.model.')),
   );
-  const look = (square: Raster): Promise<Float32Array> =>
-    encodeSeen(engine, eyes, VISION_TOWER, square, { ...options.picture, embed: false });
+  const look = (square: Raster, share: Share): Promise<Float32Array> =>
+    encodeSeen(engine, eyes, VISION_TOWER, square, { ...report('picture', share), embed: false });
   const side = VISION_TOWER.imageSize;
-  const tokens = await look(clipPicture(picture, side));
+  const tokens = await look(clipPicture(picture, side), [0, 0.4]);
   const blank = { width: side, height: side, channels: 3, data: new Float32Array(3 * side * side) };
-  const emptyPicture = grey.get(engine.precision) ?? (await look(clipPicture(blank, side)));
+  const emptyPicture =
+    grey.get(engine.precision) ?? (await look(clipPicture(blank, side), [0.4, 0.8]));
   grey.set(engine.precision, emptyPicture);
   return { text, emptyText, picture: tokens, emptyPicture };
 }

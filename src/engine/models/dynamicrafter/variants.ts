@@ -48,6 +48,16 @@ export const VARIANTS: Readonly<Record<DynamiCrafterVariant, VariantFacts>> = {
   },
 };
 
+/** Sizes for a quick look, of about the shape that each model was trained at. */
+export const PREVIEW_SIZES: Readonly<
+  Record<DynamiCrafterVariant, { readonly width: number; readonly height: number }>
+> = {
+  '256': { width: 256, height: 256 },
+  '512': { width: 320, height: 192 },
+  '1024': { width: 512, height: 320 },
+  '512-interpolation': { width: 320, height: 192 },
+};
+
 /** Frames that every released model makes. */
 const FRAMES = 16;
 

@@ -154,7 +154,7 @@ export const generateI2vgen: ClipPipeline<I2vgenSource, I2vgenRequest> = async f
     const eyes = await part('image_encoder');
     const asked = { ...report('picture'), embed: true };
     const seen = await encodeSeen(engine, eyes, vision, picture.clip, asked);
-    const [posterior] = await encodePictures(engine, coder, vae, [picture.video], report('latent'));
+    const [posterior] = await encodePictures(engine, coder, vae, [picture.video], report('encode'));
     const noise = request.latentNoise ?? normal(seed, STREAMS.latent, h * w * C);
     const z = posterior?.sample(noise).map((value) => value * vae.scale) ?? new Float32Array();
     return { text, negative, seen, z };

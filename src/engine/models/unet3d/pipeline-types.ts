@@ -4,7 +4,7 @@ import type { Engine } from '../../nn/run-once.ts';
 import type { SamplingHooks } from '../../sampling/checkpoint.ts';
 
 /** Prompt, picture through CLIP, picture through the autoencoder, steps, frames. */
-export type ClipStage = 'text' | 'picture' | 'latent' | 'denoise' | 'decode';
+export type ClipStage = 'text' | 'picture' | 'encode' | 'denoise' | 'decode';
 
 export type ClipProgress = {
   readonly stage: ClipStage;
@@ -46,11 +46,21 @@ export type ClipPipeline<Source, Request> = (
   options?: ClipOptions,
 ) => AsyncGenerator<ClipFrame, void, void>;
 
-/** Returns what a stage reports to: progress and the signal. */
+/** Part of a stage: from which share of it to which. */
+export type Share = readonly [from: number, to: number];
+
+/** Returns what a stage, or a part of it, reports to: progress and the signal. Called when it begins, which is told at once. */
 export const reporter =
   ({ signal, onProgress }: ClipOptions) =>
-  (stage: ClipStage) => ({
-    ...(signal && { signal }),
-    onProgress: (done: number | Omit<ClipProgress, 'stage'>) =>
-      onProgress?.(typeof done === 'number' ? { stage, done } : { ...done, stage }),
-  });
+  (stage: ClipStage, [from, to]: Share = [0, 1]) => {
+    onProgress?.({ stage, done: from });
+    return {
+      ...(signal && { signal }),
+      onProgress: (done: number | Omit<ClipProgress, 'stage'>) =>
+        onProgress?.(
+          typeof done === 'number'
+            ? { stage, done: from + (to - from) * done }
+            : { ...done, stage },
+        ),
+    };
+  };

@@ -4,7 +4,7 @@ import { attention } from '../../graph/ops/attention.ts';
 import { add, geluErf, mul } from '../../graph/ops/elementwise.ts';
 import { frameAttention } from '../../graph/ops/frame-attention.ts';
 import { concat, slice } from '../../graph/ops/layout.ts';
-import { rowsOf } from '../../gpu/tensor.ts';
+import { bytesOf, rowsOf } from '../../gpu/tensor.ts';
 import { groupNorm } from '../../nn/convolutions.ts';
 import type { Layer } from '../../nn/layers.ts';
 import { layerNorm, linear } from '../../nn/layers.ts';
@@ -17,14 +17,15 @@ export type Probe = (name: string, tensor: Tensor) => void;
 
 const EPS = 1e-6;
 
-/** Most values that a feed-forward layer holds between its two products: 256 MiB in f16. */
-const MOST_HIDDEN = 2 ** 27;
+/** Most bytes that a feed-forward layer holds between its two products: what every device binds. */
+const MOST_HIDDEN_BYTES = 2 ** 27;
 
-/** Runs `layer` on equal runs of rows of x, few enough that `width` values a row stay below the bound. */
+/** Runs `layer` on equal runs of rows of x, few enough that rows of `width` values stay below the bound. */
 function inPieces(x: Tensor, width: number, layer: Layer): Tensor {
   const rows = rowsOf(x.shape);
   const flat = x.graph.alias(x, [rows, x.shape.at(-1) ?? 1]);
-  const step = Math.max(1, Math.floor(MOST_HIDDEN / width));
+  const rowBytes = bytesOf([1, width], x.graph.compute);
+  const step = Math.max(1, Math.floor(MOST_HIDDEN_BYTES / rowBytes));
   if (rows <= step) return layer(x);
   const parts = Array.from({ length: Math.ceil(rows / step) }, (_, i) =>
     layer(slice(flat, 0, i * step, Math.min(step, rows - i * step))),
