@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'vite';
 import type { Plugin } from 'vite';
+import { sourceFingerprint } from './fingerprint.mjs';
 import { PAGE_POLICY } from '../../src/app/trust/policy.mjs';
 import { SHARED_PICTURE, SHARE_TARGET } from '../../src/app/trust/share-target.ts';
 
@@ -38,8 +39,13 @@ const manifest = {
   },
 };
 
-/** Returns the plugin; `root` is the repository's folder. */
-export const trust = (root: string): Plugin => ({
+/** Returns the plugins; `root` is the repository's folder. A page in development knows what it is, and nothing more. */
+export const trust = (root: string): Plugin[] => [
+  { name: 'about', config: () => ({ define: { ABOUT: JSON.stringify(about(root)) } }) },
+  policyAndShell(root),
+];
+
+const policyAndShell = (root: string): Plugin => ({
   name: 'trust',
   apply: 'build',
   enforce: 'post',
@@ -81,6 +87,14 @@ export const trust = (root: string): Plugin => ({
     },
   },
 });
+
+/** What a build says of itself: version and sources, not the time, so that the same sources give the same files. */
+function about(root: string): { readonly version: string; readonly sources: string } {
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    readonly version: string;
+  };
+  return { version, sources: sourceFingerprint(root).slice(0, 12) };
+}
 
 /** The service worker's script, which knows the files of a build. */
 async function serviceWorker(

@@ -36,6 +36,7 @@ beforeAll(async () => {
     base: './',
     logLevel: 'error',
     plugins: [wgslLoader()],
+    define: { ABOUT: JSON.stringify({ version: '1.2.3', sources: 'abc' }) },
     worker: { format: 'es', plugins: () => [wgslLoader()] },
     build: {
       outDir: folder,
@@ -350,6 +351,21 @@ describe('the history', () => {
     }));
     expect(left).toEqual({ caches: [], databases: [], remembered: 0 });
     expect((await call('figures')).folders).toEqual([]);
+  });
+});
+
+describe('the diagnostics', () => {
+  it('tell machine, build and failure, and no word of the user', async () => {
+    const text = await call('diagnostics', {
+      ...{ protection: 'headers', locale: 'en', model: 'motion', preset: 'preview' },
+      failure: { code: 'settings/camera', stage: 'prepare', have: 'my secret words', need: 12 },
+    });
+    expect(text).toContain('program: Zoetrope 1.2.3, sources abc');
+    expect(text).toContain('failure: settings/camera 12');
+    expect(text).toMatch(/^adapter: .*swiftshader/im);
+    expect(text).toMatch(/^features: .*timestamp-query/m);
+    expect(text).toMatch(/^limits: .*maxBufferSize \d+/m);
+    expect(text).not.toContain('secret');
   });
 });
 

@@ -5,6 +5,8 @@ import {
   EngineError,
   resolveSettings,
 } from '../../../src/engine/index.ts';
+import { diagnostics } from '../../../src/app/trust/diagnostics.ts';
+import type { DiagnosticsFacts } from '../../../src/app/trust/diagnostics.ts';
 import { decodePicture, intake } from '../../../src/app/files/picture.ts';
 import { exportVideo } from '../../../src/app/output/export.ts';
 import type { ExportFormat, ExportOptions } from '../../../src/app/output/formats.ts';
@@ -159,6 +161,7 @@ const media = {
     const { folders, ...figures } = await erase.storageFigures();
     return { ...figures, folders: [...folders] };
   },
+  diagnostics: (facts: DiagnosticsFacts) => diagnostics(facts),
   eraseAll: () => codeOr(async () => erase.eraseAll()),
 };
 
