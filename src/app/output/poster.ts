@@ -2,18 +2,19 @@
 
 const LONG_SIDE = 400;
 const QUALITY = 0.8;
+const SOUGHT_SECONDS = 0.1;
 
-/** Resolves to the first frame of a video as a small JPEG; undefined where the browser cannot decode it. For pages. */
+/** Resolves to an early frame of a video as a small JPEG; undefined where the browser cannot decode it. For pages. */
 export async function posterOf(video: Blob): Promise<Blob | undefined> {
   const url = URL.createObjectURL(video);
   try {
     const player = document.createElement('video');
     player.muted = true;
     player.src = url;
-    await new Promise((resolve, reject) => {
-      player.addEventListener('loadeddata', resolve, { once: true });
-      player.addEventListener('error', reject, { once: true });
-    });
+    await happened(player, 'loadeddata');
+    // A frame that was sought is there for certain; the one before may still be on its way.
+    player.currentTime = Math.min(SOUGHT_SECONDS, player.duration / 2);
+    await happened(player, 'seeked');
     return await small(player);
   } catch {
     return undefined; // the video itself is what counts
@@ -21,6 +22,12 @@ export async function posterOf(video: Blob): Promise<Blob | undefined> {
     URL.revokeObjectURL(url);
   }
 }
+
+const happened = (player: HTMLVideoElement, event: string): Promise<unknown> =>
+  new Promise((resolve, reject) => {
+    player.addEventListener(event, resolve, { once: true });
+    player.addEventListener('error', reject, { once: true });
+  });
 
 async function small(player: HTMLVideoElement): Promise<Blob> {
   const { videoWidth, videoHeight } = player;

@@ -1,19 +1,14 @@
 /** The picture that is to move: its file, its size when it can be read, and which part of it is seen. */
-import { computed, signal } from '@preact/signals';
-import {
-  coverFit,
-  EngineError,
-  outputSize,
-  readPictureHeader,
-  resolveSettings,
-  uprightSize,
-} from '../../engine/index.ts';
+import { batch, computed, signal } from '@preact/signals';
+import { coverFit, EngineError, outputSize, resolveSettings } from '../../engine/index.ts';
 import type { Settings } from '../../engine/index.ts';
+import type { Failure } from '../engine/protocol.ts';
+import { intake } from '../files/picture.ts';
+import type { PictureWarning } from '../files/picture.ts';
 import { settingsOf, wishes } from './wishes.ts';
 import type { Shape } from './wishes.ts';
 
 export type Size = { readonly width: number; readonly height: number };
-export type Fault = { readonly code: string; readonly message: string };
 
 export type ChosenPicture = {
   readonly file: Blob;
@@ -21,36 +16,51 @@ export type ChosenPicture = {
   /** Upright; absent for a file that is no picture. */
   readonly size?: Size;
   /** What is wrong with it. */
-  readonly fault?: Fault;
+  readonly fault?: Failure;
+  readonly warnings: readonly PictureWarning[];
 };
 
 /** The chosen picture. */
 export const picture = signal<ChosenPicture | undefined>(undefined);
 
+/** Pictures that are to be animated as well, in the same way. */
+export const morePictures = signal<readonly Blob[]>([]);
+
+/** The picture to arrive at, for models that take one. */
+export const lastPicture = signal<ChosenPicture | undefined>(undefined);
+
 /** Where the crop sits in what hangs over: 0 at the left or top, 1 at the right or bottom. */
 export const focus = signal({ x: 0.5, y: 0.5 });
 
-/** Takes a file as the picture; what is wrong with it is kept beside it. */
-export async function choosePicture(file: Blob): Promise<void> {
-  const read = await sizeOf(file);
-  if (picture.value) URL.revokeObjectURL(picture.value.url);
-  focus.value = { x: 0.5, y: 0.5 };
-  picture.value = { file, url: URL.createObjectURL(file), ...read };
+/** Takes a file as the picture, and `more` beside it; what is wrong with it is kept with it. */
+export async function choosePicture(file: Blob, more: readonly Blob[] = []): Promise<void> {
+  const taken = await takenIn(file);
+  batch(() => {
+    if (picture.value) URL.revokeObjectURL(picture.value.url);
+    focus.value = { x: 0.5, y: 0.5 };
+    picture.value = taken;
+    morePictures.value = more;
+  });
 }
 
-/** Takes the picture away. */
-export function dropPicture(): void {
-  if (picture.value) URL.revokeObjectURL(picture.value.url);
-  picture.value = undefined;
+/** Takes a file as the picture to arrive at, or takes that away. */
+export async function chooseLastPicture(file: Blob | undefined): Promise<void> {
+  const taken = file && (await takenIn(file));
+  if (lastPicture.value) URL.revokeObjectURL(lastPicture.value.url);
+  lastPicture.value = taken;
 }
 
-async function sizeOf(file: Blob): Promise<{ size: Size } | { fault: Fault }> {
+async function takenIn(file: Blob): Promise<ChosenPicture> {
+  const url = URL.createObjectURL(file);
   try {
-    return { size: uprightSize(readPictureHeader(new Uint8Array(await file.arrayBuffer()))) };
+    const { bitmap, width, height, warnings } = await intake(file);
+    bitmap.close();
+    return { file, url, warnings, size: { width, height } };
   } catch (error) {
-    if (error instanceof EngineError)
-      return { fault: { code: error.code, message: error.message } };
-    throw error;
+    if (!(error instanceof EngineError)) throw error;
+    const { code, message, have, need } = error;
+    const told = { ...(have !== undefined && { have }), ...(need !== undefined && { need }) };
+    return { file, url, warnings: [], fault: { code, message, ...told } };
   }
 }
 

@@ -75,6 +75,12 @@ export function settingsOf(wanted: Wishes): Partial<Settings> {
   };
 }
 
+/** Returns settings for another preset: the numbers that a preset sets stay as the person set them, if at all. */
+export const presetSettings = (settings: Partial<Settings>, preset: Preset): Partial<Settings> => ({
+  ...settings,
+  preset,
+});
+
 /** Takes settings over, such as those found inside a video. */
 export function adoptSettings(settings: Partial<Settings>): void {
   const { prompt, preset, motion, camera, loop, seed, negativePrompt, precision } = settings;

@@ -1,7 +1,9 @@
 /** Everything that most people leave alone, in one place that stays closed until it is asked for. */
 import { SETTING_LIMITS as limits } from '../../engine/index.ts';
 import { text } from '../i18n/text.ts';
+import { MOST_SEEDS, seedCount } from '../state/batch.ts';
 import { anySeed, resetWishes, SHAPES, wish, wishes } from '../state/wishes.ts';
+import { Check } from './check.tsx';
 import { Icon } from './icon.tsx';
 import { NumberField } from './number-field.tsx';
 import { Select } from './select.tsx';
@@ -17,6 +19,22 @@ export const Advanced = () => (
     </summary>
     <div class="grid">
       <Seed />
+      <div class="field small">
+        <label for="seeds">{text('seeds.label')}</label>
+        <input
+          id="seeds"
+          type="number"
+          inputMode="numeric"
+          min={1}
+          max={MOST_SEEDS}
+          step={1}
+          value={seedCount.value}
+          onChange={({ currentTarget }) => {
+            const wanted = Math.trunc(currentTarget.valueAsNumber) || 1;
+            seedCount.value = Math.min(MOST_SEEDS, Math.max(1, wanted));
+          }}
+        />
+      </div>
       <Select
         id="shape"
         label={text('shape.label')}
@@ -42,15 +60,12 @@ export const Advanced = () => (
       />
     </div>
     <Camera />
-    <label class="check">
-      <input
-        id="loop"
-        type="checkbox"
-        checked={wishes.value.loop}
-        onChange={({ currentTarget }) => wish({ loop: currentTarget.checked })}
-      />
-      {text('loop.label')}
-    </label>
+    <Check
+      id="loop"
+      label={text('loop.label')}
+      checked={wishes.value.loop}
+      onChange={(loop) => wish({ loop })}
+    />
     <button type="button" id="reset" onClick={resetWishes}>
       {text('advanced.reset')}
     </button>

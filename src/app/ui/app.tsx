@@ -1,10 +1,14 @@
 /** The whole page: the picture or video on its stage, what is asked of it beside, what was made below. */
 import { useEffect } from 'preact/hooks';
 import { percentText, text } from '../i18n/text.ts';
-import { animate, cancel, live } from '../state/run.ts';
+import { animate } from '../state/batch.ts';
+import { cancel, live } from '../state/jobs.ts';
 import { Controls } from './controls.tsx';
+import { Footer } from './footer.tsx';
+import { Gallery } from './gallery.tsx';
 import { Header } from './header.tsx';
 import { Profile } from './profile.tsx';
+import { QueuePanel } from './queue-panel.tsx';
 import { Stage } from './stage.tsx';
 
 /** The page. */
@@ -17,8 +21,11 @@ export function App() {
       <main class="studio">
         <Stage />
         <Controls />
+        <QueuePanel />
+        <Gallery />
         <Profile />
       </main>
+      <Footer />
     </>
   );
 }

@@ -1,14 +1,19 @@
-/** A failure in words: those for its code, else the engine's own without the code. */
-import { textOf } from '../i18n/text.ts';
+/** A failure in words, with the program's own beside them for those who ask. */
 import type { Failure } from '../engine/protocol.ts';
-
-/** Returns the words. */
-export const failureText = ({ code, message }: Failure): string =>
-  textOf('failure', code) ?? message.replace(/ \([a-z-]+\/[a-z-]+\)$/, '');
+import { text } from '../i18n/text.ts';
+import { failureText } from './failure-text.ts';
 
 /** The note. */
 export const FailureNote = ({ failure }: { readonly failure: Failure }) => (
-  <p id="error" class={failure.code === 'cancelled' ? 'note' : 'note bad'} role="alert">
-    {failureText(failure)}
-  </p>
+  <div class={failure.code === 'cancelled' ? 'note' : 'note bad'}>
+    <p id="error" role="alert">
+      {failureText(failure)}
+    </p>
+    {failure.code !== 'cancelled' && failure.message !== '' && (
+      <details class="own-words">
+        <summary>{text('diagnostics.details')}</summary>
+        <p>{failure.message}</p>
+      </details>
+    )}
+  </div>
 );

@@ -2,15 +2,13 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { text } from '../i18n/text.ts';
-import { choosePicture, picture } from '../state/picture.ts';
-import { running } from '../state/run.ts';
+import { takeFiles } from '../state/intake.ts';
+import { morePictures, picture } from '../state/picture.ts';
 import { CameraDialog, hasCamera } from './camera-dialog.tsx';
 import { Icon } from './icon.tsx';
 import { Samples } from './samples.tsx';
 
-const take = (file: File | null | undefined): void => {
-  if (file && !running.value) void choosePicture(file);
-};
+const take = (files: FileList | null | undefined): void => void takeFiles([...(files ?? [])]);
 
 /** The place where a picture lies or is awaited. */
 export function Intake({ children }: { readonly children: ComponentChildren }) {
@@ -31,31 +29,41 @@ export function Intake({ children }: { readonly children: ComponentChildren }) {
           id="file"
           class="off-screen"
           type="file"
-          accept="image/*"
-          disabled={running.value}
-          onChange={({ currentTarget }) => take(currentTarget.files?.[0])}
+          accept="image/*,video/mp4,video/webm"
+          multiple
+          onChange={({ currentTarget }) => take(currentTarget.files)}
         />
         <label class={chosen ? 'button' : 'button primary'} for="file">
           <Icon name="picture" />
           {text(chosen ? 'picture.other' : 'picture.choose')}
         </label>
         {hasCamera() && (
-          <button
-            type="button"
-            id="photograph"
-            disabled={running.value}
-            onClick={() => setPhotographing(true)}
-          >
+          <button type="button" id="photograph" onClick={() => setPhotographing(true)}>
             <Icon name="camera" />
             {text('picture.camera')}
           </button>
         )}
       </p>
+      {chosen && <Remarks />}
       {!chosen && <Samples />}
       {photographing && <CameraDialog onClose={() => setPhotographing(false)} />}
     </div>
   );
 }
+
+/** What is worth saying about the picture. */
+const Remarks = () => (
+  <>
+    {morePictures.value.length > 0 && (
+      <p class="hint remark">{text('more.count', { count: morePictures.value.length })}</p>
+    )}
+    {picture.value?.warnings.map((warning) => (
+      <p key={warning} class="hint remark">
+        {text(`warning.${warning}`)}
+      </p>
+    ))}
+  </>
+);
 
 /** Files that are dropped or pasted anywhere on the page; returns whether one hangs over it. */
 function useDropAnywhere(): boolean {
@@ -63,7 +71,7 @@ function useDropAnywhere(): boolean {
   useEffect(() => {
     const listening = new AbortController();
     const options = { signal: listening.signal };
-    document.addEventListener('paste', (event) => take(event.clipboardData?.files[0]), options);
+    document.addEventListener('paste', (event) => take(event.clipboardData?.files), options);
     for (const type of ['dragenter', 'dragover'] as const) {
       document.addEventListener(
         type,
@@ -86,7 +94,7 @@ function useDropAnywhere(): boolean {
       (event) => {
         event.preventDefault();
         setOver(false);
-        take(event.dataTransfer?.files[0]);
+        take(event.dataTransfer?.files);
       },
       options,
     );

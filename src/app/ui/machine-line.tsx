@@ -1,7 +1,8 @@
 /** One line on what the engine runs on, or why it cannot. */
-import { text, textOf } from '../i18n/text.ts';
+import { text } from '../i18n/text.ts';
 import { machine } from '../state/machine.ts';
 import type { Machine } from '../state/machine.ts';
+import { failureText } from './failure-text.ts';
 
 /** The line. */
 export const MachineLine = () => (
@@ -15,9 +16,10 @@ const tone = (known: Machine): string =>
 
 function lineOf(known: Machine): string {
   if (known.state === 'asking') return text('machine.asking');
-  if (known.state === 'missing')
-    return textOf('failure', known.failure.code) ?? known.failure.message;
+  if (known.state === 'missing') return failureText(known.failure);
   const { name, software, f16 } = known.adapter;
   if (software) return text('machine.software', { name });
-  return text(f16 ? 'machine.half' : 'machine.full', { name });
+  return f16
+    ? text('machine.half', { name })
+    : `${text('machine.full', { name })} ${text('state.noHalf')}`;
 }

@@ -11,7 +11,7 @@ import {
   troubles,
 } from '../state/models.ts';
 import type { DownloadCheck, KeptModel } from '../storage/models.ts';
-import { failureText } from './failure-note.tsx';
+import { failureText } from './failure-text.ts';
 import { DownloadBar } from './download-bar.tsx';
 import { LicenceText } from './licence-text.tsx';
 import { UseButton } from './use-button.tsx';

@@ -14,7 +14,7 @@ export function ModelsDialog({ onClose }: { readonly onClose: () => void }) {
   return (
     <Dialog id="models" title={text('models.title')} onClose={onClose}>
       <p class="hint">{text('models.about')}</p>
-      <div class="grid">
+      <div class="source">
         <Select
           id="hub"
           label={text('models.hub')}

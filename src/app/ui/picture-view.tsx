@@ -4,6 +4,8 @@ import { crop, focus } from '../state/picture.ts';
 import type { ChosenPicture } from '../state/picture.ts';
 
 const KEY_STEP = 0.05;
+/** Less of a side than this hangs over when sizes are rounded: nothing worth showing. */
+const ROUNDING = 0.02;
 const ARROWS: Readonly<Record<string, readonly [x: number, y: number]>> = {
   ArrowLeft: [-1, 0],
   ArrowRight: [1, 0],
@@ -35,7 +37,7 @@ function CropFrame({ width, height }: { readonly width: number; readonly height:
   return (
     <div
       id="crop"
-      class="crop"
+      class={spare.x > ROUNDING * width || spare.y > ROUNDING * height ? 'crop' : 'crop whole'}
       role="group"
       tabIndex={spare.x > 1 || spare.y > 1 ? 0 : -1}
       aria-label={text('crop.label')}

@@ -1,11 +1,11 @@
 /** The place of the profile, behind `?profile`: filled when a run has taken one. */
 import { useEffect, useRef } from 'preact/hooks';
-import { result } from '../state/run.ts';
+import { profile } from '../state/open-queue.ts';
 
 /** The place; nothing while there is no profile. */
 export function Profile() {
   const place = useRef<HTMLDivElement>(null);
-  const spans = result.value?.profile;
+  const spans = profile.value;
   useEffect(() => {
     if (!spans) return;
     void import('./profile-panel.ts').then(({ profileParts }) =>

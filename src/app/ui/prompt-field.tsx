@@ -1,5 +1,7 @@
 /** What should move, in words, with suggestions of motion and camera; the picture says the rest. */
+import { readWishes, resolveSettings } from '../../engine/index.ts';
 import { text } from '../i18n/text.ts';
+import { BUILT_IN, model } from '../state/models.ts';
 import { wish, wishes } from '../state/wishes.ts';
 
 const CHIPS = ['wind', 'water', 'clouds', 'in', 'left', 'up'] as const;
@@ -11,6 +13,18 @@ function toggle(chip: string): void {
   const parts = wishes.value.prompt.split(SEPARATOR).filter((part) => part !== '');
   const kept = parts.filter((part) => part !== chip);
   wish({ prompt: (kept.length < parts.length ? kept : [...parts, chip]).join(', ') });
+}
+
+/** The built-in model knows words of motion alone: those that it does not know are said at once. */
+function Ignored() {
+  const { prompt, motion } = wishes.value;
+  if (model.value !== BUILT_IN) return null;
+  const { ignored } = readWishes(resolveSettings({ prompt, motion }));
+  return ignored.length === 0 ? null : (
+    <p id="ignored" class="hint">
+      {text('prompt.ignored', { words: ignored.join(', ') })}
+    </p>
+  );
 }
 
 /** The field. */
@@ -48,6 +62,7 @@ export function PromptField() {
       <p id="prompt-help" class="hint">
         {text('prompt.help')}
       </p>
+      <Ignored />
     </div>
   );
 }

@@ -1,9 +1,11 @@
 /** The three presets, each with what it makes. */
 import { PRESETS, outputSize, resolveSettings } from '../../engine/index.ts';
 import type { Preset } from '../../engine/index.ts';
-import { text } from '../i18n/text.ts';
+import { bytesText, leftText, text } from '../i18n/text.ts';
+import { estimates } from '../state/estimates.ts';
 import { picture, settings } from '../state/picture.ts';
 import { wish, wishes } from '../state/wishes.ts';
+import { failureText } from './failure-text.ts';
 
 /** Size and length of a preset's video for the picture at hand. */
 function factsOf(preset: Preset): string {
@@ -17,21 +19,41 @@ function factsOf(preset: Preset): string {
   return `${said} · ${frames}`;
 }
 
+/** Time and memory on this machine; why it cannot be, where it cannot. */
+function estimateText(preset: Preset): string {
+  const estimate = estimates.value[preset];
+  if (!estimate) return '';
+  const { seconds, peakBytes, measured, fits, reason } = estimate;
+  if (!fits && reason) return failureText(reason);
+  return [
+    seconds !== undefined && text('estimate.seconds', { time: leftText(1000 * seconds) }),
+    text('estimate.memory', { size: bytesText(peakBytes) }),
+    text(measured ? 'estimate.measured' : 'estimate.guess'),
+  ]
+    .filter((part) => part)
+    .join(' · ');
+}
+
 /** The choice. */
 export const Quality = () => (
   <fieldset class="field quality">
     <legend>{text('quality.label')}</legend>
     {PRESETS.map((preset) => (
-      <label key={preset} class="choice">
+      <label
+        key={preset}
+        class={estimates.value[preset]?.fits === false ? 'choice unfit' : 'choice'}
+      >
         <input
           type="radio"
           name="preset"
           value={preset}
           checked={wishes.value.preset === preset}
+          disabled={estimates.value[preset]?.fits === false}
           onChange={() => wish({ preset })}
         />
         <span class="name">{text(`preset.${preset}`)}</span>
         <span class="facts">{factsOf(preset)}</span>
+        <span class="facts estimate">{estimateText(preset)}</span>
       </label>
     ))}
   </fieldset>

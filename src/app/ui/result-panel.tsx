@@ -1,43 +1,43 @@
-/** The finished video: player, what it is, and the file. */
+/** The video on the stage: player, what it is, and the file. */
 import { durationText, text } from '../i18n/text.ts';
-import type { result } from '../state/run.ts';
-import { Icon } from './icon.tsx';
+import type { ShownVideo } from '../state/history.ts';
+import { still } from '../state/still.ts';
 import { Player } from './player.tsx';
+import { SavePanel } from './save-panel.tsx';
 
-type Result = NonNullable<typeof result.value>;
-
-const wordsText = (
-  key: 'result.understood' | 'result.ignored',
-  words: readonly string[],
-): string => (words.length > 0 ? text(key, { words: words.join(', ') }) : '');
-
-function factsText({ video, report }: Result): string {
-  const facts = text('result.facts', {
-    width: String(video.width),
-    height: String(video.height),
-    frames: video.frames,
-    seconds: durationText((1000 * video.frames) / video.fps),
-    codec: video.codec,
-    seed: String(report.settings.seed),
-    time: durationText(report.totalMs),
+function factsText({ facts }: ShownVideo): string {
+  return text('result.facts', {
+    width: String(facts.width),
+    height: String(facts.height),
+    frames: facts.frames,
+    seconds: durationText((1000 * facts.frames) / facts.fps),
+    codec: facts.codec,
+    seed: String(facts.settings.seed ?? 0),
   });
-  return [
-    `${facts}.`,
-    wordsText('result.understood', report.understood),
-    wordsText('result.ignored', report.ignored),
-  ]
-    .filter((part) => part !== '')
-    .join(' ');
 }
 
+/** What would help, where something could be better. */
+const Advice = ({ shown: { facts } }: { readonly shown: ShownVideo }) => (
+  <>
+    {still.value === facts.id && (
+      <p id="still" class="note">
+        {text('still.hint')}
+      </p>
+    )}
+    {facts.type === 'video/mp4' && !facts.codec.startsWith('avc1') && (
+      <p id="no-h264" class="note">
+        {text('state.noH264', { codec: facts.codec })}
+      </p>
+    )}
+  </>
+);
+
 /** The panel. */
-export const ResultPanel = ({ result }: { readonly result: Result }) => (
+export const ResultPanel = ({ shown }: { readonly shown: ShownVideo }) => (
   <figure id="result" class="result">
-    <Player url={result.url} frames={result.video.frames} fps={result.video.fps} />
-    <figcaption id="facts">{factsText(result)}</figcaption>
-    <a id="download" class="button primary" href={result.url} download="zoetrope.mp4">
-      <Icon name="down" />
-      {text('result.download')}
-    </a>
+    <Player shown={shown} />
+    <figcaption id="facts">{factsText(shown)}</figcaption>
+    <Advice shown={shown} />
+    <SavePanel />
   </figure>
 );

@@ -1,7 +1,7 @@
 /** What a screen reader hears of a run: its state at most every ten seconds, and its end. */
 import { effect, signal } from '@preact/signals';
 import { text } from '../i18n/text.ts';
-import { live, result, running } from '../state/run.ts';
+import { current, finished, live } from '../state/jobs.ts';
 import { progressText } from './progress-panel.tsx';
 
 const SPOKEN_EVERY_MS = 10_000;
@@ -9,9 +9,9 @@ const said = signal('');
 let saidAt = -Infinity;
 
 effect(() => {
-  if (!running.value) {
+  if (!current.value) {
     saidAt = -Infinity;
-    said.value = result.value ? text('run.ready') : '';
+    said.value = finished.value ? text('run.ready') : '';
     return;
   }
   if (!live.value || performance.now() - saidAt < SPOKEN_EVERY_MS) return;

@@ -1,0 +1,59 @@
+/** What each preset would take on this machine, asked anew whenever the wishes change. */
+import { effect, signal } from '@preact/signals';
+import { PRESETS } from '../../engine/index.ts';
+import type { Preset } from '../../engine/index.ts';
+import { AppError } from '../app-error.ts';
+import type { Estimate } from '../engine/protocol.ts';
+import { engine } from './engine.ts';
+import { current } from './jobs.ts';
+import { machine } from './machine.ts';
+import { model, modelChoice } from './models.ts';
+import { picture, settings } from './picture.ts';
+import { presetSettings } from './wishes.ts';
+
+/** Estimates by preset, as far as they are known. */
+export const estimates = signal<Partial<Record<Preset, Estimate>>>({});
+
+const PATIENCE_MS = 400;
+let round = 0;
+let timer = 0;
+
+/** Keeps the estimates up to date; the first one measures the machine for a second or two. */
+export function followEstimates(): void {
+  effect(() => {
+    const asked = { model: modelChoice.value, settings: settings.value, size: picture.value?.size };
+    const idle = machine.value.state === 'ready' && !current.value;
+    clearTimeout(timer);
+    // A run has the device to itself.
+    if (idle) timer = window.setTimeout(() => void ask(asked, ++round), PATIENCE_MS);
+  });
+  effect(() => {
+    // Another model: what was known is of no use.
+    if (model.value) estimates.value = {};
+  });
+}
+
+type Asked = {
+  readonly model: typeof modelChoice.value;
+  readonly settings: typeof settings.value;
+  readonly size: { readonly width: number; readonly height: number } | undefined;
+};
+
+async function ask(asked: Asked, mine: number): Promise<void> {
+  for (const preset of PRESETS) {
+    const estimate = await engine
+      .estimate({
+        model: asked.model,
+        settings: presetSettings(asked.settings, preset),
+        ...(asked.size && { picture: asked.size }),
+      })
+      .catch((error: unknown) => {
+        // What is wrong with the wishes is told when they are to be fulfilled.
+        if (error instanceof AppError) return undefined;
+        throw error;
+      });
+    if (mine !== round) return;
+    const { [preset]: _, ...others } = estimates.value;
+    estimates.value = estimate ? { ...others, [preset]: estimate } : others;
+  }
+}
