@@ -1,32 +1,36 @@
 // history: keeps the last frames of a stream, in place.
 //
-//   hist[j] = (hist ++ x)[T + j]     for j < frames;  where FRESH, the old hist counts as zero
+//   hist[j] = (hist ++ x)[T + j]     for j < FRAMES;  where FRESH, the old hist counts as zero
 //
-// Layout   x [T, P, C]  hist [frames, P, C]; without x, T is 0
-// Threads  one group of four values of a frame each, 64 in a workgroup; it moves its group through all frames in rising
-//          order, so that nothing is read after it was overwritten.
-// Exact    copies. Needs grid (ceil(groups / 64), 1, 1) with groups = P * C4.
-// Cost     at most 2 frames P C values moved. CPU reference: engine/kernels/history.ts.
+// Layout   x [T, P, C]  hist [FRAMES, P, C]; without x, T is 0
+// Threads  QUADS groups of four values of a frame each, LANES in a workgroup; all frames are read before one is written.
+// Exact    copies. Needs QUADS divides C4; grid (ceil(runs / LANES), 1, 1) with runs = P C4 / QUADS.
+// Cost     at most 2 FRAMES P C values moved. CPU reference: engine/kernels/history.ts.
 #param FRESH
 #param HAS_X
+#param FRAMES
+#param LANES
+#param QUADS
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let groups = p.P * ((p.C + 3u) / 4u);
-  let i = (wg.x + p.base.x) * 64u + lane;
-  if (i >= groups) { return; }
-  for (var j = 0u; j < p.frames; j++) {
-    let source = p.T + j;
-    var v = vec4f();
-    if (source < p.frames) {
+  let runs = p.P * ((p.C + 3u) / 4u / QUADS);
+  let i = (wg.x + p.base.x) * LANES + lane;
+  if (i >= runs) { return; }
+#unroll j FRAMES
+  var v$j = Quads();
+  let source$j = p.T + $ju;
+  if (source$j < FRAMES) {
 #if !FRESH
-      v = loadHist(source * groups + i);
+    v$j = loadsHist(source$j * runs + i);
 #endif
-    } else {
+  } else {
 #if HAS_X
-      v = loadX((source - p.frames) * groups + i);
+    v$j = loadsX((source$j - FRAMES) * runs + i);
 #endif
-    }
-    storeHist(j * groups + i, v);
   }
+#end
+#unroll j FRAMES
+  storesHist($ju * runs + i, v$j);
+#end
 }

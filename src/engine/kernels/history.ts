@@ -1,5 +1,6 @@
 /** history: the last frames of a stream, kept in place for the next call of a causal convolution. */
 import wgsl from '../../shaders/history.wgsl';
+import { fitsSituation, quadsFor } from './declare-quads.ts';
 import type { Arrays, Dims, Values } from './kernel.ts';
 import { defineKernel, inout, input, optional } from './kernel.ts';
 
@@ -7,9 +8,16 @@ export const history = defineKernel({
   name: 'history',
   wgsl,
   tensors: { x: optional(input()), hist: inout() },
-  uniforms: { T: 'u32', P: 'u32', C: 'u32', frames: 'u32' },
-  tune: {},
-  grid: ({ P = 1, C = 1 }) => [Math.ceil((P * Math.ceil(C / 4)) / 64), 1, 1],
+  uniforms: { T: 'u32', P: 'u32', C: 'u32' },
+  tune: { LANES: [128, 64], QUADS: [2, 1] },
+  suits: fitsSituation,
+  choose: (dims, caps) => (caps.software ? { LANES: 64, QUADS: 1 } : quadsFor(dims)),
+  derive: (_, { frames = 1 }) => ({ FRAMES: frames }),
+  grid: ({ P = 1, C = 1 }, { LANES, QUADS }) => [
+    Math.ceil((P * Math.ceil(C / 4)) / Number(QUADS) / Number(LANES)),
+    1,
+    1,
+  ],
   cost: ({ P = 1, C = 1, frames = 1 }) => ({ flops: 0, bytes: 4 * frames * P * C }),
   shapes: ({ T = 1, P = 1, C = 1, frames = 1 }) => ({
     x: [Math.max(1, T), P, C],
@@ -24,7 +32,7 @@ export const history = defineKernel({
       why: 'fewer frames than kept',
     },
     {
-      dims: { T: 4, P: 5, C: 20, frames: 2 },
+      dims: { T: 4, P: 5, C: 24, frames: 2 },
       values: { FRESH: false },
       why: 'more frames than kept',
     },

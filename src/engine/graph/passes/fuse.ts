@@ -13,6 +13,7 @@ import { gateOp } from '../ops/gate.ts';
 import { fuseProjections } from './fuse-projections.ts';
 import { fuseRope } from './fuse-rope.ts';
 import { integerProducts } from './integer-products.ts';
+import { narrowSums } from './narrow-sums.ts';
 import { shareResults } from './share.ts';
 import { pruneWeights } from './substitute.ts';
 
@@ -35,6 +36,7 @@ export type FuseOptions = {
 export function fuse(graph: Graph, { maxBindingBytes = 2 ** 27 }: FuseOptions = {}): number {
   const shared = shareResults(graph);
   const folded = fuseRope(graph) + fuseRiders(graph) + fuseProjections(graph, maxBindingBytes);
+  narrowSums(graph);
   pruneWeights(graph);
   if (graph.integerProducts) integerProducts(graph);
   return shared + folded;

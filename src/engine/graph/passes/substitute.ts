@@ -12,7 +12,7 @@ export function substitute(graph: Graph, by: ReadonlyMap<Tensor, Tensor>): void 
     const { source } = tensor;
     const of = source.kind === 'alias' ? replaced(source.of) : undefined;
     const same = source.kind !== 'alias' || of === source.of || of === undefined;
-    const result = same ? tensor : { ...tensor, source: { ...source, of } };
+    const result = same ? tensor : { ...tensor, dtype: of.dtype, source: { ...source, of } };
     known.set(tensor, result);
     return result;
   };
