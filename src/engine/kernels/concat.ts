@@ -1,6 +1,7 @@
 /** concat: two or three tensors end to end along any axis. */
 import wgsl from '../../shaders/concat.wgsl';
 import type { Shape } from '../gpu/tensor.ts';
+import { fitsQuads, quadsFor } from './declare-quads.ts';
 import type { Arrays, Dims } from './kernel.ts';
 import { defineKernel, input, optional, output } from './kernel.ts';
 
@@ -16,11 +17,20 @@ export const concat = defineKernel({
     bLength: 'u32',
     cLength: 'u32',
   },
-  tune: {},
-  grid: (dims, { LAST }) => [Math.ceil(groupsOf(dims, LAST === true) / 64), 1, 1],
+  tune: { LANES: [256, 64], QUADS: [2, 1] },
+  suits: (values, { dims, caps }) =>
+    (values['LAST'] === true ? values['QUADS'] === 1 : fitsQuads(values, dims)) &&
+    !(caps.software && values['LANES'] !== 64),
+  // C is 1 along the padded axis.
+  choose: (dims, caps) => (caps.software ? { LANES: 64, QUADS: 1 } : quadsFor(dims)),
+  grid: (dims, { LAST, LANES, QUADS }) => [
+    Math.ceil(groupsOf(dims, LAST === true) / Number(QUADS) / Number(LANES)),
+    1,
+    1,
+  ],
   cost: ({ outer = 1, inner = 1, C = 1, ...n }) => {
     const values = outer * inner * C * lengthOf(n);
-    return { flops: values, bytes: 8 * values };
+    return { flops: values, bytes: 4 * values };
   },
   shapes: ({ outer = 1, inner = 1, C = 1, last = 0, ...n }) => {
     const shape = (length = 0): Shape => (last ? [outer, length] : [outer, length, inner, C]);
@@ -56,6 +66,12 @@ export const concat = defineKernel({
       absent: ['c'],
       why: 'two along a middle axis',
     },
+    {
+      dims: dimsOf(9, [2, 1, 0], 1, 24),
+      values: { LAST: false },
+      absent: ['c'],
+      why: 'whole runs of eight values',
+    },
   ],
   bench: [
     {
@@ -63,6 +79,12 @@ export const concat = defineKernel({
       values: { LAST: true },
       absent: ['c'],
       why: '36 channels of a conditioned latent',
+    },
+    {
+      dims: dimsOf(40960, [2, 1, 0], 1, 320),
+      values: { LAST: false },
+      absent: ['c'],
+      why: '3-D UNet, 640 and 320 channels',
     },
   ],
 });

@@ -108,21 +108,25 @@ export const concatOp: Op<ConcatInputs, { readonly axis: number }> = {
     attrs: { axis },
     outputs,
   }: Node<ConcatInputs, { readonly axis: number }>) {
-    const last = axis === a.shape.length - 1;
+    const lengths = [a, b, c].map((part) => part?.shape[axis] ?? 0);
+    // Along the padded axis whole groups move where no part ends inside of one: they are an axis of their own.
+    const unit = axis === a.shape.length - 1 ? lengths.reduce(commonDivisor) : 1;
+    const last = axis === a.shape.length - 1 && unit % 4 !== 0;
+    const [aLength = 1, bLength = 1, cLength = 0] = lengths.map((n) => (last ? n : n / unit));
     const inner = a.shape.slice(axis + 1, -1).reduce((n, length) => n * length, 1);
     const dims = {
       outer: a.shape.slice(0, axis).reduce((n, length) => n * length, 1),
       inner,
-      C: last ? 1 : (a.shape.at(-1) ?? 1),
-      aLength: a.shape[axis] ?? 1,
-      bLength: b.shape[axis] ?? 1,
-      cLength: c?.shape[axis] ?? 0,
+      C: last ? 1 : unit > 1 ? unit : (a.shape.at(-1) ?? 1),
+      ...{ aLength, bLength, cLength },
     };
     return [
       { kernel: concatKernel, tensors: { a, b, c, y: outputs[0] }, dims, values: { LAST: last } },
     ];
   },
 };
+
+const commonDivisor = (a: number, b: number): number => (b === 0 ? a : commonDivisor(b, a % b));
 
 /** Returns the parts laid end to end along `axis`; all other axes must agree. Stored like the first part. */
 export function concat(parts: readonly Tensor[], axis: number): Tensor {
