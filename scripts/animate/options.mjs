@@ -17,8 +17,9 @@ import { SPEECH_HELP, SPEECH_OPTIONS, speechWishes } from './speech-options.mjs'
 /**
  * @typedef {object} AnimateCommand
  * @property {string | undefined} image absent = the first bundled example
+ * @property {string | undefined} lastImage the picture to arrive at
  * @property {string} output
- * @property {{ name: string } | { folder: string, paths: string[] } | undefined} model
+ * @property {{ name: string } | { folder: string, paths: string[], variant?: string } | undefined} model
  * @property {Partial<import('../../src/engine/settings.ts').Settings>} settings
  * @property {SpeechCommand | undefined} speech present = the picture speaks
  * @property {string | undefined} report
@@ -32,6 +33,8 @@ const limits = JSON.parse(readFileSync(join(root, 'src/engine/settings-limits.js
 
 const catalog = JSON.parse(readFileSync(join(root, 'weights/catalog.json'), 'utf8'));
 
+/** The released DynamiCrafters. */
+const VARIANTS = /** @type {const} */ (['256', '512', '1024', '512-interpolation']);
 const PRESETS = /** @type {const} */ (['preview', 'standard', 'high']);
 const WEIGHTS = /** @type {const} */ (['int8', 'int4']);
 const PRECISIONS = /** @type {const} */ (['auto', 'f32', 'f16']);
@@ -48,7 +51,9 @@ export const HELP = `Animates a picture: npm run animate -- [IMAGE] [OPTION...]
   --prompt TEXT          what should happen; the built-in model reads words of motion only
   -o, --output FILE      the MP4 file to write (default: out/NAME.mp4)
   --model NAME|DIR       a model of this build, a folder with config.json and model.safetensors, or the folder of a
-                         released Wan model: transformer/, vae/, text_encoder/, tokenizer/
+                         released Wan model: transformer/, vae/, text_encoder/, tokenizer/; of I2VGen-XL: unet/, vae/,
+                         text_encoder/, image_encoder/, scheduler/, tokenizer/; or of a DynamiCrafter: model.ckpt and
+                         CLIP's tokenizer.json, or vocab.json and merges.txt
   --preset NAME          ${PRESETS.join(', ')} (default: standard; preview where there is no graphics card)
   --frames N             ${range('frames')}
   --size WxH             sides ${range('side')}, multiples of 4; the picture is cropped to it
@@ -59,9 +64,15 @@ export const HELP = `Animates a picture: npm run animate -- [IMAGE] [OPTION...]
   --guidance X           the prompt's pull, ${range('guidance')}; 1 halves the work of a step
   --shift X              noise levels pushed up, ${range('shift')}
   --loop                 the end meets the beginning
+  --variant NAME         which DynamiCrafter it is: ${VARIANTS.join(', ')} (default: by the folder's name)
+  --last-image FILE      the picture to arrive at, with DynamiCrafter 512-interpolation
+  --rate N               frames a second, or between two, that a model of clips is told, ${range('rate')}
+  --eta X                share of fresh noise in each of its steps, ${range('eta')}
+  --image-guidance X     the picture's pull apart from the prompt's, ${range('imageGuidance')}; half as much work again
   --seed N               another number, another motion (default: 0)
   --precision P          auto, f32 or f16 (default: auto)
   --weights int8|int4    weights of a large model as small integers: a half or a quarter of the memory
+  --stream               read weights block by block in each step, for a model that the graphics memory does not hold
   --fps N                ${range('fps')} (default: 24)
   --report FILE.json     write timings, adapter, memory and hashes of the frames
   --audio FILE           makes the picture speak, with a model that can: WAV, MP3 or what else the browser plays;
@@ -87,8 +98,9 @@ export function readCommand(args) {
   if (!speech) refuseSpeechOptions(values);
   return {
     image,
+    lastImage: values['last-image'] === undefined ? undefined : checkedImage(values['last-image']),
     output: checkedOutput(values.output, join('out', `${name}.mp4`)),
-    model: checkedModel(values.model),
+    model: checkedModel(values.model, values.variant),
     settings: speech
       ? {}
       : {
@@ -100,6 +112,9 @@ export function readCommand(args) {
           }),
           ...number('guidance', values.guidance),
           ...number('shift', values.shift),
+          ...number('rate', values.rate),
+          ...number('eta', values.eta),
+          ...number('imageGuidance', values['image-guidance'], 'image-guidance'),
           ...(values.preset !== undefined && {
             preset: oneOf('preset', values.preset, PRESETS),
           }),
@@ -113,6 +128,7 @@ export function readCommand(args) {
           ...number('fps', values.fps),
           ...size(values.size),
           ...(values.loop && { loop: true }),
+          ...(values.stream && { stream: true }),
         },
     speech,
     report: values.report === undefined ? undefined : checkedOutput(values.report, ''),
@@ -140,7 +156,13 @@ function parse(args) {
     'negative-prompt': string,
     guidance: string,
     shift: string,
+    rate: string,
+    eta: string,
+    'image-guidance': string,
+    'last-image': string,
+    variant: string,
     loop: boolean,
+    stream: boolean,
     seed: string,
     precision: string,
     fps: string,
@@ -233,18 +255,32 @@ function refuseSpeechOptions(values) {
   if (given) throw bad(`--${given} needs --audio FILE`);
 }
 
-/** @param {string | undefined} model */
-function checkedModel(model) {
+/** @param {string | undefined} model * @param {string | undefined} variant
+ */
+function checkedModel(model, variant) {
   if (model === undefined) return undefined;
   const folder = here(model);
   const isFolder = statSync(folder, { throwIfNoEntry: false })?.isDirectory();
-  if (isFolder) return { folder, paths: pathsIn(folder) };
+  if (isFolder) {
+    const known =
+      variant === undefined ? variantIn(basename(folder)) : oneOf('variant', variant, VARIANTS);
+    return { folder, paths: pathsIn(folder), ...(known !== undefined && { variant: known }) };
+  }
   const released = catalog.models.find((/** @type {{ id: string }} */ { id }) => id === model);
   if (released) {
     const { repository } = released.parts.transformer;
     throw bad(`${model} is fetched by the page; for the command, give the folder of ${repository}`);
   }
   return { name: model };
+}
+
+/**
+ * Which DynamiCrafter a folder's name tells of, as the hub has them: DynamiCrafter_512_Interp.
+ * @param {string} name
+ */
+function variantIn(name) {
+  if (/interp/i.test(name)) return '512-interpolation';
+  return VARIANTS.find((each) => name.includes(each));
 }
 
 /**
@@ -279,16 +315,17 @@ function oneOf(name, value, known) {
 }
 
 /**
- * @param {'frames' | 'steps' | 'motion' | 'seed' | 'fps' | 'guidance' | 'shift'} name
+ * @param {'frames' | 'steps' | 'motion' | 'seed' | 'fps' | 'guidance' | 'shift' | 'rate' | 'eta' | 'imageGuidance'} name
  * @param {string | undefined} value
+ * @param {string} [option] what it is called on the command line
  */
-function number(name, value) {
+function number(name, value, option = name) {
   if (value === undefined) return {};
   const [low, high] = limits[name];
   const parsed = value.trim() === '' ? NaN : Number(value);
   const isWhole = !['frames', 'steps', 'seed'].includes(name) || Number.isInteger(parsed);
   if (!(parsed >= low && parsed <= high && isWhole)) {
-    throw bad(`--${name} got "${value}", takes ${range(name)}`);
+    throw bad(`--${option} got "${value}", takes ${range(name)}`);
   }
   return { [name]: parsed };
 }

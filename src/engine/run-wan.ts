@@ -36,12 +36,12 @@ export function runnableWan(files: WanFiles): RunnableModel {
     sizeFor: (picture, settings) => outputSize(picture, settings, sideMultiple),
     async plan({ settings, size, precision }, caps) {
       const configs = await partsOf(files);
-      const { guidance = usual.guidance, weights } = settings;
+      const { guidance = usual.guidance, weights, stream = false } = settings;
       const forecast = await forecastWan(
         configs,
         {
           ...size,
-          ...{ frames: settings.frames, steps: settings.steps, guided: guidance > 1 },
+          ...{ frames: settings.frames, steps: settings.steps, guided: guidance > 1, stream },
           image: usual.picture !== 'unknown',
           ...(weights && { weights: weights === 'int8' ? 'i8' : 'i4' }),
         },
@@ -63,7 +63,8 @@ export function runnableWan(files: WanFiles): RunnableModel {
       if (!size)
         throw new EngineError('settings/size', 'size — got none, needs one without a picture');
       let stepsDone = settings.steps;
-      const run = animateWan(engine, files, picture ?? size, settings, {
+      const { stream } = settings;
+      const run = animateWan({ ...engine, stream }, files, picture ?? size, settings, {
         ...context,
         onProgress: progress,
         onPreview,

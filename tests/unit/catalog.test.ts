@@ -35,6 +35,7 @@ describe('the catalog', () => {
       'wan2.2-i2v-a14b',
       'wan2.2-i2v-a14b-4-steps',
       'wan2.1-i2v-14b-480p',
+      'wan2.1-i2v-14b-480p-4-steps',
       'wan2.1-t2v-1.3b',
     ]);
     expect(() => catalogModel(catalog, 'sora')).toThrow(

@@ -18,7 +18,7 @@ import { renameWan } from './names-dit.ts';
 import type { WanStage } from './pipeline.ts';
 import type { WanOptions } from './pipeline.ts';
 import { generate } from './pipeline.ts';
-import type { WanRequest } from './pipeline-request.ts';
+import type { PlacedPicture, WanRequest } from './pipeline-request.ts';
 import { framesPerLatent, pixelsPerLatent, readVaeConfig } from './vae-config.ts';
 
 /** An opened model: its parts, its tokenizer, and what is usual for its kind. */
@@ -140,6 +140,14 @@ export type WanPreview = {
   readonly steps: number;
 };
 
+/** The size of the video, and the picture that it starts from at that size: as RGBA, or as another model left it. */
+export type WanStart = {
+  readonly width: number;
+  readonly height: number;
+  readonly data?: Uint8ClampedArray;
+  readonly placed?: PlacedPicture;
+};
+
 /**
  * Yields the video of a prompt and a picture, RGBA at the size of the video, frame by frame; returns what it did. Names and
  * shapes of all weights are checked before any is read. Throws what `checkWan`, `generate` and `umt5Tokenizer` throw.
@@ -147,7 +155,7 @@ export type WanPreview = {
 export async function* animateWan(
   engine: Engine,
   { parts, tokenizer, usual }: WanFiles,
-  picture: { readonly width: number; readonly height: number; readonly data?: Uint8ClampedArray },
+  picture: WanStart,
   wishes: WanWishes,
   options: WanRunOptions = {},
 ): AsyncGenerator<WanPixels, WanAnimation, void> {
@@ -158,11 +166,12 @@ export async function* animateWan(
   const { negativePrompt = WAN_NEGATIVE_PROMPT, guidance = usual.guidance } = wishes;
   const { shift = usual.shift, solver = usual.solver, frames, steps, seed } = wishes;
   const { width, height, data } = picture;
+  const image = picture.placed ?? (data && rgbOf({ width, height, data }));
   const prompt = tokens(wishes.prompt);
   const request: WanRequest = {
     ...{ prompt, negativePrompt: tokens(negativePrompt), width, height, frames, steps, seed },
     ...{ guidance, shift, solver: { kind: solver, variant: 'diffusers' } },
-    ...(usual.picture !== 'unknown' && data && { image: rgbOf({ width, height, data }) }),
+    ...(usual.picture !== 'unknown' && image && { image }),
   };
   const before = engine.executor.stats;
   const run = generate(engine, parts, request, {
@@ -203,13 +212,13 @@ function withSmaller(
   asked: { readonly width: number; readonly height: number; readonly frames: number },
 ): unknown {
   if (!(error instanceof EngineError && error.code === 'gpu/memory')) return error;
-  const smaller = [...choicesBelow({ ...asked, weights: 'i4', tiled: true })][1];
+  const smaller = [...choicesBelow({ ...asked, weights: 'i4', tiled: true, stream: true })][1];
   if (!smaller) return error;
   const { width, height, frames } = smaller;
   const { stage, have, need } = error;
   return new EngineError(
     'gpu/memory',
-    `${asked.width}x${asked.height}, ${asked.frames} frames — got too little graphics memory in "${stage}", which needs ${need} bytes more — use weights of fewer bits, or ${width}x${height} with ${frames} frames`,
+    `${asked.width}x${asked.height}, ${asked.frames} frames — got too little graphics memory in "${stage}", which needs ${need} bytes more — use weights of fewer bits, let them be streamed, or ${width}x${height} with ${frames} frames`,
     { cause: error, ...(stage && { stage }), ...(have && { have }), ...(need && { need }) },
   );
 }

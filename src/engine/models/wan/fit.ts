@@ -18,6 +18,8 @@ export type WanChoice = {
   readonly weights: IntegerType | undefined;
   /** Whether the autoencoder works in tiles: less memory, two thirds more work. */
   readonly tiled: boolean;
+  /** Whether weights are read block by block in each step: room for two blocks instead of all, and all read each time. */
+  readonly stream: boolean;
 };
 
 /** Whether a choice fits, and why. */
@@ -44,7 +46,10 @@ const SIZES: readonly (readonly [long: number, short: number])[] = [
 ];
 const FRAMES: readonly number[] = [121, 81, 49, 25];
 
-/** Returns `asked` and what comes below it: fewer bits first, then tiles, then fewer frames, then a smaller picture. */
+/**
+ * Returns `asked` and what comes below it: fewer bits first, then tiles, then weights that are streamed, with as few bits as
+ * there are, then fewer frames, then a smaller picture.
+ */
 export function* choicesBelow(asked: WanChoice): Generator<WanChoice, void, void> {
   const weights: readonly (IntegerType | undefined)[] =
     asked.weights === undefined
@@ -55,8 +60,11 @@ export function* choicesBelow(asked: WanChoice): Generator<WanChoice, void, void
   const frameCounts = [asked.frames, ...FRAMES.filter((frames) => frames < asked.frames)];
   for (const { width, height } of sizesBelow(asked)) {
     for (const frames of frameCounts) {
-      for (const tiled of asked.tiled ? [true] : [false, true]) {
-        for (const each of weights) yield { width, height, frames, weights: each, tiled };
+      for (const stream of asked.stream ? [true] : [false, true]) {
+        for (const tiled of asked.tiled ? [true] : [false, true]) {
+          const stored = stream && !asked.stream ? weights.slice(-1) : weights;
+          for (const each of stored) yield { width, height, frames, weights: each, tiled, stream };
+        }
       }
     }
   }
@@ -73,7 +81,7 @@ function sizesBelow({ width, height }: WanChoice): readonly { width: number; hei
 /** What is to fit: the model, what is asked of it but for the choices, and on what device. */
 export type FitRequest = {
   readonly parts: WanParts;
-  readonly footprint: Omit<WanFootprint, 'width' | 'height' | 'frames' | 'weights' | 'vae'>;
+  readonly footprint: Omit<WanFootprint, keyof WanChoice | 'vae'>;
   readonly precision: Precision;
   readonly caps: Capabilities;
 };
@@ -84,9 +92,9 @@ export async function fitWan(
   choice: WanChoice,
   cardBytes: number,
 ): Promise<WanFit> {
-  const { width, height, frames, weights, tiled } = choice;
+  const { width, height, frames, weights, tiled, stream } = choice;
   const vae = tiled ? { vae: { tiling: DEFAULT_TILING } } : {};
-  const asked = { ...footprint, width, height, frames, weights, ...vae };
+  const asked = { ...footprint, width, height, frames, weights, stream, ...vae };
   const forecast = await forecastWan(parts, asked, precision, caps);
   const needBytes = forecast.peakBytes + RESERVED_BYTES;
   return { choice, forecast, needBytes, fits: needBytes <= cardBytes };
@@ -127,4 +135,5 @@ const takesAsMuch = (choice: WanChoice, other: WanChoice): boolean =>
   bitsOf(choice) >= bitsOf(other) &&
   choice.width * choice.height >= other.width * other.height &&
   choice.frames >= other.frames &&
-  (other.tiled || !choice.tiled);
+  (other.tiled || !choice.tiled) &&
+  (other.stream || !choice.stream);
