@@ -59,7 +59,7 @@ export function paperGpu(caps: Capabilities): PaperGpu {
       maxStorageBufferBindingSize: maxBindingBytes,
       maxBufferSize: maxBufferBytes,
     },
-    features: new Set<string>(),
+    features: featuresOf(caps),
     queue: { writeBuffer: nothing, submit: nothing, onSubmittedWorkDone: async () => undefined },
     createCommandEncoder: () => ({
       beginComputePass: () => PASS,
@@ -94,6 +94,14 @@ export function paperGpu(caps: Capabilities): PaperGpu {
     },
   };
 }
+
+/** What shaders may be written with, as the device that `caps` is from would list it. */
+const featuresOf = ({ f16, subgroups, subgroupMatrix }: Capabilities): Set<string> =>
+  new Set([
+    ...(f16 ? ['shader-f16'] : []),
+    ...(subgroups ? ['subgroups'] : []),
+    ...(subgroupMatrix.length > 0 ? ['subgroup-matrix'] : []),
+  ]);
 
 const nothing = (): undefined => undefined;
 const make = (): object => ({});
