@@ -1,3 +1,5 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import type { Browser, BrowserContext, Page } from 'puppeteer';
@@ -8,6 +10,9 @@ import { serve } from '../../scripts/lib/serve.mjs';
 import type { LoggingProxy } from '../helpers/logging-proxy.ts';
 import { loggingProxy } from '../helpers/logging-proxy.ts';
 import { repository, tinyFiles } from './app.ts';
+
+/** Services of Chrome's own, which ask by themselves wherever there is a form; the policy lets no page reach them. */
+const OF_THE_BROWSER = ['content-autofill.googleapis.com:443', 'accounts.google.com:443'];
 
 type Served = Awaited<ReturnType<typeof serve>>;
 /** `blocked` or `allowed` by what was tried. */
@@ -20,12 +25,17 @@ let browser: Browser;
 let strict: Served;
 let bare: Served;
 let foreign: Served;
+/** Files in place of those of the build, by address. */
+const mounts: Record<string, string> = {};
+const folder = mkdtempSync(join(tmpdir(), 'zoetrope-trust-'));
 
 beforeAll(async () => {
   const picture = join(repository, 'tests/fixtures/pictures/plain.png');
   const dist = builtApp(process.env['ZOETROPE_APP']);
   const probes = join(repository, 'tests/fixtures/probes');
-  const mounts = { ...tinyFiles(dist), '/probes': probes };
+  Object.assign(mounts, tinyFiles(dist), { '/probes': probes });
+  const script = readFileSync(join(dist, 'service-worker.js'), 'utf8');
+  writeFileSync(join(folder, 'next.js'), `${script}\n// another version`);
   strict = await serve(dist, mounts);
   bare = await serve(dist, mounts, {});
   foreign = await serve(
@@ -45,6 +55,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await browser?.close();
   await Promise.all([strict, bare, foreign, proxy].map((one) => one?.close()));
+  rmSync(folder, { recursive: true });
 });
 
 /** Runs in a profile of its own. */
@@ -109,5 +120,144 @@ describe('the policy', () => {
       const page = await openServed(context, strict);
       expect(await page.evaluate(() => crossOriginIsolated)).toBe(false);
       expect(await page.evaluate(() => 'SharedArrayBuffer' in globalThis)).toBe(false);
+    }));
+});
+
+const PICTURE = join(repository, 'tests/fixtures/pictures/plain.png');
+
+/** Makes a video of a small picture and waits for it. */
+async function generate(page: Page): Promise<void> {
+  await page.waitForSelector('input[value=preview]');
+  const input = await page.$('input[type=file]');
+  await input?.uploadFile(PICTURE);
+  await page.click('input[value=preview]');
+  await page.click('#generate');
+  await page.waitForSelector('#progress', { visible: true });
+  await page.waitForSelector('#progress', { hidden: true, timeout: 200_000 });
+  expect(await page.$$eval('#error', ([note]) => note?.textContent)).toBeUndefined();
+  await page.waitForSelector('#result', { visible: true });
+}
+
+describe('a whole session', () => {
+  let context: BrowserContext;
+  let page: Page;
+
+  beforeAll(async () => {
+    context = await browser.createBrowserContext();
+    proxy.log.length = 0;
+    page = await openServed(context, strict);
+  });
+  afterAll(async () => {
+    proxy.cut = false;
+    await context.close();
+  });
+
+  it('asks the page’s own host alone, and sends nothing: sample, video, four files', async () => {
+    await page.waitForSelector('.sample');
+    await page.click('.sample');
+    await generate(page);
+    for (const id of ['download', 'save-webm', 'save-gif', 'save-png']) {
+      await page.waitForSelector(`#${id}`);
+      await page.click(`#${id}`);
+    }
+    await page.waitForSelector('#download');
+    const asked = proxy.log.filter(({ url }) => !OF_THE_BROWSER.includes(url));
+    const others = asked.filter(
+      ({ method, url, bodyBytes }) =>
+        method !== 'GET' || !url.startsWith(strict.url) || url.includes('?') || bodyBytes > 0,
+    );
+    expect(others, JSON.stringify(asked, undefined, 1)).toEqual([]);
+    expect(proxy.log.length).toBeGreaterThan(8);
+  });
+
+  it('goes on without a network: reload, another video, not one request', async () => {
+    proxy.cut = true;
+    proxy.log.length = 0;
+    await page.reload();
+    await generate(page);
+    // The browser itself looks for a newer service worker at each visit.
+    const ofTheBrowser = [...OF_THE_BROWSER, `${strict.url}service-worker.js`];
+    const asked = proxy.log.filter(({ url }) => !ofTheBrowser.includes(url));
+    expect(asked).toEqual([]);
+  });
+});
+
+describe('the installed app', () => {
+  it('can be installed', async () => {
+    const page = await browser.newPage();
+    await page.goto(strict.url);
+    await page.waitForFunction(() => navigator.serviceWorker.controller !== null);
+    const session = await page.createCDPSession();
+    const manifest = await session.send('Page.getAppManifest');
+    expect(manifest.errors).toEqual([]);
+    expect(manifest.url).toBe(`${strict.url}manifest.webmanifest`);
+    const { installabilityErrors } = await session.send('Page.getInstallabilityErrors');
+    expect(installabilityErrors).toEqual([]);
+    await page.close();
+  });
+
+  it('takes a picture that another app shares, without a request', () =>
+    inPrivate(async (context) => {
+      const page = await openServed(context, strict);
+      proxy.log.length = 0;
+      const bytes = [...readFileSync(PICTURE)];
+      const kept = await page.evaluate(async (content) => {
+        const form = new FormData();
+        form.append(
+          'picture',
+          new File([Uint8Array.from(content)], 'a.png', { type: 'image/png' }),
+        );
+        await fetch('./share', { method: 'POST', body: form, redirect: 'manual' });
+        const cache = await caches.open('zoetrope-shared');
+        return (await (await cache.match(new URL('picture', location.href)))?.blob())?.size;
+      }, bytes);
+      expect(kept).toBe(bytes.length);
+      expect(proxy.log.filter(({ url }) => !OF_THE_BROWSER.includes(url))).toEqual([]);
+      await page.reload();
+      await page.waitForFunction(async () => !(await caches.has('zoetrope-shared')));
+    }));
+
+  it('is replaced by a newer version only when asked to, and not while a video is made', () =>
+    inPrivate(async (context) => {
+      const page = await openServed(context, strict);
+      mounts['/service-worker.js'] = join(folder, 'next.js');
+      try {
+        await page.evaluate(async () => {
+          const registration = await navigator.serviceWorker.getRegistration();
+          await registration?.update();
+        });
+        await page.waitForFunction(
+          async () =>
+            (await navigator.serviceWorker.getRegistration())?.waiting?.state === 'installed',
+        );
+        const outcome = await page.evaluate(async () => {
+          const registration = await navigator.serviceWorker.getRegistration();
+          const ask = (): Promise<unknown> =>
+            new Promise((resolve) => {
+              const { port1, port2 } = new MessageChannel();
+              port1.addEventListener('message', ({ data }) => resolve(data));
+              port1.start();
+              registration?.waiting?.postMessage({ type: 'activate' }, [port2]);
+            });
+          const during = await navigator.locks.request(
+            'zoetrope/generation',
+            { mode: 'shared' },
+            ask,
+          );
+          const stillWaits = registration?.waiting?.state;
+          const replaced = new Promise((resolve) => {
+            navigator.serviceWorker.addEventListener('controllerchange', () => resolve('replaced'));
+          });
+          return [during, stillWaits, await ask(), await replaced];
+        });
+        expect(outcome).toEqual([
+          { activated: false },
+          'installed',
+          { activated: true },
+          'replaced',
+        ]);
+      } finally {
+        delete mounts['/service-worker.js'];
+      }
     }));
 });
