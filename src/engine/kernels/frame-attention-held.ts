@@ -4,10 +4,12 @@ import { frameAttention } from './frame-attention.ts';
 import type { Dims, Situation, Values } from './kernel.ts';
 import { defineKernel } from './kernel.ts';
 
+/** Workgroup memory that every device has. */
+const WORKGROUP_BYTES = 16384;
 /** Scores that a lane holds. */
 export const MOST_FRAMES = 32;
 /** Values of a row that a lane holds. */
-const WIDEST = 64;
+export const WIDEST_HELD = 64;
 /** A processor takes long to compile more than this, written out, and has the rows in its caches anyway. */
 const NARROW = 16;
 
@@ -17,9 +19,9 @@ export const frameAttentionHeld = defineKernel({
   wgsl,
   tune: { LANES: [64, 32, 128] },
   // Halves are multiplied as they come; where they are turned to f32 first, eight bytes are a unit.
-  choose: ({ D = 4 }, { workgroupBytes }, arithmetic) => ({
+  choose: ({ D = 4 }, _, arithmetic) => ({
     QUADS: arithmetic === 'f16' && D % 8 === 0 ? 2 : 1,
-    LANES: workgroupBytes < 2 ** 15 || arithmetic === 'f32' ? 32 : 64,
+    LANES: arithmetic === 'f32' ? 32 : 64,
   }),
   derive({ LANES, QUADS }, { F = 1, heads = 1, D = 4 }) {
     const UNITS = D / 4 / Number(QUADS);
@@ -33,14 +35,14 @@ export const frameAttentionHeld = defineKernel({
   cases: frameAttention.cases.filter(({ dims: { D = 4 } }) => D <= NARROW),
 });
 
-function suits(values: Values, { caps, dims, arithmetic }: Situation): boolean {
-  const { F = 1, D = 4 } = dims as Dims;
+function suits(values: Values, { caps, dims, dtypes, arithmetic }: Situation): boolean {
+  const { F = 1, D = 4 }: Dims = dims;
   const [PAIRS = 0, UNITS = 0] = [values['PAIRS'], values['UNITS']].map(Number);
   return (
-    (arithmetic === 'f32' || D % 8 === 0) &&
+    (arithmetic === 'f32' || (D % 8 === 0 && dtypes['k'] === 'f16' && dtypes['v'] === 'f16')) &&
     F <= MOST_FRAMES &&
-    D <= (caps.software ? NARROW : WIDEST) &&
+    D <= (caps.software ? NARROW : WIDEST_HELD) &&
     PAIRS > 0 &&
-    16 * PAIRS * (F * UNITS + 1) <= caps.workgroupBytes
+    16 * PAIRS * (F * UNITS + 1) <= WORKGROUP_BYTES
   );
 }

@@ -5,8 +5,12 @@ import { attention as attentionKernel } from '../../kernels/attention.ts';
 import { attentionDirect } from '../../kernels/attention-direct.ts';
 import { attentionMatrix } from '../../kernels/attention-matrix.ts';
 import { attentionTiled } from '../../kernels/attention-tiled.ts';
-import { frameAttention, WIDEST_FRAME_HEAD } from '../../kernels/frame-attention.ts';
-import { frameAttentionHeld, MOST_FRAMES } from '../../kernels/frame-attention-held.ts';
+import { frameAttention } from '../../kernels/frame-attention.ts';
+import {
+  frameAttentionHeld,
+  MOST_FRAMES,
+  WIDEST_HELD,
+} from '../../kernels/frame-attention-held.ts';
 import type { Pairing } from '../../kernels/qk-norm-rope.ts';
 import { qkNormRope } from '../../kernels/qk-norm-rope.ts';
 import type { Inputs, Node, Op, Tensor } from '../graph.ts';
@@ -55,7 +59,7 @@ export const attentionOp: Op<AttentionInputs, AttentionAttrs> = {
     if (plain && attrs.groups > 1 && rowsOf(q.shape) === rowsOf(k.shape)) {
       const { heads, scale, groups: N } = attrs;
       const [F, D] = [rowsOf(q.shape) / N, (q.shape.at(-1) ?? 0) / heads];
-      if (F <= MOST_FRAMES && D <= WIDEST_FRAME_HEAD) {
+      if (F <= MOST_FRAMES && D <= WIDEST_HELD) {
         const dims = { F, N, heads, D, scale, frameStep: 1, placeStep: F };
         const tensors = { q, k, v, y: outputs[0] };
         return [{ kernel: frameAttention, variants: [frameAttentionHeld], tensors, dims }];
