@@ -7,7 +7,7 @@ import { Executor } from '../src/engine/graph/replay.ts';
 import { PipelineCache } from '../src/engine/kernels/pipelines.ts';
 import { paint } from '../src/engine/models/newbie/pipeline.ts';
 import type { NewbieProgress } from '../src/engine/models/newbie/pipeline.ts';
-import { readPrompt } from '../src/engine/models/newbie/prompt.ts';
+import { isXmlPrompt, readPrompt } from '../src/engine/models/newbie/prompt.ts';
 import type { NewbieSolver } from '../src/engine/models/newbie/request.ts';
 import { newbieTokenizer } from '../src/engine/models/newbie/tokenize.ts';
 import type { ByteSource } from '../src/engine/weights/byte-source.ts';
@@ -68,7 +68,7 @@ async function main(args: string[]): Promise<void> {
   const text = values.prompt.startsWith('@')
     ? (await readFile(values.prompt.slice(1), 'utf8')).trim()
     : values.prompt;
-  if (text.includes('<')) readPrompt(text); // names what is wrong before gigabytes are read
+  if (isXmlPrompt(text)) readPrompt(text); // names what is wrong before gigabytes are read
   const [width = NaN, height = NaN] = values.size.split('x').map(Number);
   const solver: NewbieSolver = oneOf('solver', values.solver, SOLVERS);
   const integers =

@@ -162,6 +162,7 @@ function costsOf(
 
 const USUAL_COSTS = [
   { name: 'load', each: 'run', cost: 10 },
+  { name: 'paint', each: 'run', cost: 100 },
   { name: 'sound', each: 'run', cost: 1 },
   { name: 'text', each: 'run', cost: 10 },
   { name: 'picture', each: 'run', cost: 1 },

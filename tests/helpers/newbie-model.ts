@@ -4,6 +4,7 @@ import type { Shape } from '../../src/engine/gpu/tensor.ts';
 import { seeded } from '../../src/engine/kernels/case.ts';
 import type { NewbieComponent, NewbieSource } from '../../src/engine/models/newbie/request.ts';
 import { bytesSource } from '../../src/engine/weights/byte-source.ts';
+import type { ModelFiles } from '../../src/engine/weights/model-files.ts';
 import { writeSafetensors } from '../../src/engine/weights/safetensors-writer.ts';
 import { WeightStore } from '../../src/engine/weights/weight-store.ts';
 import { autoencoderDecoder } from '../../src/engine/models/autoencoder-kl/autoencoder.ts';
@@ -150,6 +151,39 @@ export function randomNewbie(): NewbieSource & { readonly opened: NewbieComponen
       opened.push(name);
       const file = parts.get(name)?.file ?? new Uint8Array();
       return WeightStore.open([bytesSource(file)], rename);
+    },
+  };
+}
+
+/** A tokenizer.json of the kind that both encoders have, with few pieces. */
+export function tokenizerFile(pieces: readonly string[]): Uint8Array {
+  const json = {
+    version: '1.0',
+    added_tokens: [],
+    normalizer: null,
+    pre_tokenizer: { type: 'Metaspace', replacement: '▁', prepend_scheme: 'always', split: true },
+    post_processor: null,
+    decoder: null,
+    model: { type: 'Unigram', unk_id: 0, vocab: pieces.map((piece, i) => [piece, -i]) },
+  };
+  return new TextEncoder().encode(JSON.stringify(json));
+}
+
+/** The folder of that model, with tokenizers that know a red bird. */
+export function newbieFolder(): ModelFiles {
+  const files = new Map<string, Uint8Array>([
+    ['text_encoder/tokenizer.json', tokenizerFile(['<unk>', '<bos>', '▁red', '▁bird'])],
+    ['clip_model/tokenizer.json', tokenizerFile(['<unk>', '<s>', '</s>', '▁bird', '▁red'])],
+  ]);
+  for (const [name, { config, file }] of newbieParts()) {
+    files.set(`${name}/config.json`, new TextEncoder().encode(JSON.stringify(config)));
+    files.set(`${name}/model.safetensors`, file);
+  }
+  return {
+    paths: [...files.keys()],
+    open: async (path) => {
+      const file = files.get(path);
+      return file && bytesSource(file);
     },
   };
 }

@@ -1,20 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { newbieTokenizer } from '../../src/engine/models/newbie/tokenize.ts';
 import { bytesSource } from '../../src/engine/weights/byte-source.ts';
-
-/** A tokenizer.json of the kind that both models have, with few pieces. */
-function tokenizerFile(pieces: readonly string[]): Uint8Array {
-  const json = {
-    version: '1.0',
-    added_tokens: [],
-    normalizer: null,
-    pre_tokenizer: { type: 'Metaspace', replacement: '▁', prepend_scheme: 'always', split: true },
-    post_processor: null,
-    decoder: null,
-    model: { type: 'Unigram', unk_id: 0, vocab: pieces.map((piece, i) => [piece, -i]) },
-  };
-  return new TextEncoder().encode(JSON.stringify(json));
-}
+import { tokenizerFile } from '../helpers/newbie-model.ts';
 
 const gemma = bytesSource(tokenizerFile(['<unk>', '<bos>', '▁red', '▁bird']));
 const jina = bytesSource(tokenizerFile(['<unk>', '<s>', '</s>', '▁bird', '▁red']));

@@ -180,16 +180,22 @@ async function branchesOf(
   return branches;
 }
 
-type OpenedTransformer = { readonly config: NextDitConfig; readonly weights: RowSource };
+/** The transformer's sizes, and its weights as its layers ask for them. */
+export type OpenedTransformer = { readonly config: NextDitConfig; readonly weights: RowSource };
 
-async function openTransformer(source: NewbieSource): Promise<OpenedTransformer> {
+/** Opens the transformer; reads settings and headers alone. Throws `weights/config`, `weights/missing`. */
+export async function openTransformer(source: NewbieSource): Promise<OpenedTransformer> {
   const named = nextDitNames(await source.weights('transformer'));
   const config = parseNextDitConfig(await source.config('transformer'), named);
   return { config, weights: nextDitWeights(named, config) };
 }
 
-/** The rows of the solver, one for each call of the network. */
-function transportOf({ solver = 'flow_euler', steps, shift = SHIFT }: NewbieRequest): Transport {
+/** Returns the rows of the solver, one for each call of the network. */
+export function transportOf({
+  solver = 'flow_euler',
+  steps,
+  shift = SHIFT,
+}: NewbieRequest): Transport {
   if (solver === 'flow_euler')
     return scheduleTransport(
       flowMatchSchedule({ steps, grid: 'linear', shift: { factor: shift } }),

@@ -53,6 +53,9 @@ export const SYSTEM_PROMPTS = {
 
 const ELEMENT = /<\/?(character_\d+|general_tags|caption)>/;
 
+/** Returns whether a prompt is meant as XML: it has an element of the model's, or what looks like one. */
+export const isXmlPrompt = (prompt: string): boolean => /<\/?[a-z_\d]+>/i.test(prompt);
+
 /** Returns the prompt as both encoders read it. An empty prompt stays empty; `system` replaces the usual choice. */
 export function promptTexts(prompt: string, system?: string): PromptTexts {
   if (prompt === '') return { gemma: '', jina: '' };
