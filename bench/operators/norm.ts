@@ -1,5 +1,5 @@
 /** What memory bounds: normalisation of rows [rows, C] and of groups of channels, sums. */
-import { add } from '../../src/engine/graph/ops/elementwise.ts';
+import { addRows } from '../../src/engine/graph/ops/elementwise.ts';
 import { groupNorm } from '../../src/engine/graph/ops/group-norm.ts';
 import { normalise } from '../../src/engine/graph/ops/norm.ts';
 import type { Fill } from '../fill.ts';
@@ -130,7 +130,8 @@ export function sumOperator(rows: number, C: number): Operator<'a' | 'b'> {
     result: [rows, C],
     flops: rows * C,
     memoryBound: true,
-    build: (_, { a, b }) => add(a, b),
+    // Stored like its operands, as by the other libraries: nothing is added to it.
+    build: (_, { a, b }) => addRows(a, b),
     expected: ([row = 0, column = 0]) =>
       valueAt(X, row * C + column) + valueAt(BIAS, row * C + column),
     onnx: { layouts, nodes: [{ op: 'Add', inputs: ['a', 'b'], outputs: ['y'] }] },
