@@ -7,6 +7,7 @@ import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, relative } from 'node:path';
 import process from 'node:process';
 import { runJob, runSpeech } from './animate/job.mjs';
+import { withModel } from './animate/fetch.mjs';
 import { HELP, readCommand } from './animate/options.mjs';
 import { StatusLine, durationText } from './animate/status-line.mjs';
 import { openInBrowser } from './lib/browser.mjs';
@@ -15,12 +16,13 @@ import { CommandError, EXIT } from './lib/command-error.mjs';
 import { serve } from './lib/serve.mjs';
 
 const PICTURE = '/input/picture';
+const LAST = '/input/last';
 const MODEL = '/input/model';
 const SOUND = '/input/sound';
 
 try {
   const command = readCommand(process.argv.slice(2));
-  if (command) await animate(command);
+  if (command) await animate(await withModel(command));
   else console.log(HELP);
 } catch (error) {
   if (error instanceof CommandError) console.error(`animate: ${error.message}`);
@@ -38,6 +40,7 @@ async function animate(command) {
   const { model } = command;
   const server = await serve(dist, {
     ...(command.image !== undefined && { [PICTURE]: command.image }),
+    ...(command.lastImage !== undefined && { [LAST]: command.lastImage }),
     ...(model && 'folder' in model && { [MODEL]: model.folder }),
     ...(command.speech && { [SOUND]: command.speech.sound }),
   });
@@ -65,7 +68,9 @@ async function animate(command) {
     const picture = command.image === undefined ? {} : { picture: PICTURE };
     const job = {
       ...picture,
-      ...(model && { model: 'folder' in model ? { ...model, folder: MODEL } : model }),
+      ...(command.lastImage !== undefined && { lastPicture: LAST }),
+      ...(model &&
+        !('fetch' in model) && { model: 'folder' in model ? { ...model, folder: MODEL } : model }),
       settings: command.settings,
     };
     /** @param {import('../src/app/running-clock.ts').LiveProgress} event */

@@ -5,6 +5,7 @@ import type { DynamiCrafterSource } from '../../src/engine/models/dynamicrafter/
 import { TEXT_TOWER } from '../../src/engine/models/dynamicrafter/see.ts';
 import { variantParams } from '../../src/engine/models/dynamicrafter/variants.ts';
 import type { I2vgenComponent, I2vgenSource } from '../../src/engine/models/i2vgenxl/pipeline.ts';
+import { I2VGEN_SETTINGS } from '../../src/engine/models/i2vgenxl/released.ts';
 import type { ClipWeights } from '../../src/engine/models/unet3d/parts.ts';
 import { normal } from '../../src/engine/sampling/rng.ts';
 import { RandomFill } from '../random-weights.ts';
@@ -66,32 +67,6 @@ export function dynamiCrafter(
   return { params, weights: async () => randomStore(gpu, pipelines, TEXT_TOWER.width) };
 }
 
-const I2VGEN: Readonly<Record<I2vgenComponent, Readonly<Record<string, unknown>>>> = {
-  unet: {
-    ...{ in_channels: 4, out_channels: 4, block_out_channels: [320, 640, 1280, 1280] },
-    ...{ layers_per_block: 2, cross_attention_dim: 1024, attention_head_dim: 64 },
-    norm_num_groups: 32,
-  },
-  vae: {
-    ...{ block_out_channels: [128, 256, 512, 512], layers_per_block: 2, latent_channels: 4 },
-    ...{ norm_num_groups: 32, scaling_factor: 0.18125 },
-  },
-  text_encoder: {
-    ...{ vocab_size: 49408, hidden_size: 1024, num_hidden_layers: 24, hidden_act: 'gelu' },
-    ...{ num_attention_heads: 16, intermediate_size: 4096, max_position_embeddings: 77 },
-  },
-  image_encoder: {
-    ...{ image_size: 224, patch_size: 14, hidden_size: 1280, num_hidden_layers: 32 },
-    ...{ num_attention_heads: 16, intermediate_size: 5120, hidden_act: 'gelu' },
-    projection_dim: 1024,
-  },
-  scheduler: {
-    ...{ beta_schedule: 'squaredcos_cap_v2', prediction_type: 'v_prediction' },
-    ...{ rescale_betas_zero_snr: true, timestep_spacing: 'leading', steps_offset: 1 },
-    ...{ set_alpha_to_one: true, clip_sample: false },
-  },
-};
-
 /** What is smaller in the size that a processor finishes. */
 const TINY_I2VGEN: Readonly<Record<I2vgenComponent, Readonly<Record<string, unknown>>>> = {
   unet: {
@@ -111,7 +86,7 @@ const TINY_I2VGEN: Readonly<Record<I2vgenComponent, Readonly<Record<string, unkn
 
 /** Returns the settings of a part as its config.json has them. */
 export const i2vgenConfig = (name: I2vgenComponent, tiny: boolean) => ({
-  ...I2VGEN[name],
+  ...I2VGEN_SETTINGS[name],
   ...(tiny && TINY_I2VGEN[name]),
 });
 

@@ -11,7 +11,7 @@ const POLL_MS = 200;
 const PIECE_BYTES = 2 ** 20;
 
 /** Failures that better input would mend. */
-const INPUT_CODES = /^(settings|image|model|wan|audio|avatar)\//;
+const INPUT_CODES = /^(settings|image|model|wan|clip|audio|avatar)\//;
 
 /**
  * Runs `job` in the page and resolves to the file and its report. `signal` stops it.

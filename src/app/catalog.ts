@@ -1,16 +1,25 @@
 /** The models and pictures that ship with this build, with the addresses where the build put their files. */
 import {
   browserEnvironment,
+  clipShape,
   EngineError,
   openReleased,
+  openReleasedClips,
   openWan,
   parseCatalog,
+  parseClipModels,
   shapeOf,
   Store,
   urlFiles,
   urlSource,
 } from '../engine/index.ts';
-import type { MotionModelFiles, ReleasedOptions, WanModelFiles } from '../engine/index.ts';
+import type {
+  MotionModelFiles,
+  OpenClipsOptions,
+  ReleasedOptions,
+  RunnableModel,
+  WanModelFiles,
+} from '../engine/index.ts';
 import releasedModels from '../../weights/catalog.json' with { type: 'json' };
 import type { ModelChoice } from './engine/protocol.ts';
 
@@ -54,6 +63,20 @@ export async function openReleasedModel(
 ): Promise<WanModelFiles> {
   return openReleased(released, id, new Store(await browserEnvironment()), options);
 }
+
+/** Names of the released models of clips. */
+export const clipNames: readonly string[] = parseClipModels(releasedModels).map(({ id }) => id);
+
+/** Opens one of them; what is not stored yet is fetched. Throws `weights/storage`, and what `openReleasedClips` throws. */
+export const openClipModel = async (
+  id: string,
+  options: OpenClipsOptions,
+): Promise<RunnableModel> =>
+  openReleasedClips(releasedModels, id, new Store(await browserEnvironment()), options);
+
+/** Returns one of them to be planned alone; undefined for a name of none. */
+export const plannedClipModel = (id: string): RunnableModel | undefined =>
+  clipShape(releasedModels, id);
 
 /** Returns a released model without its weights, for plans; undefined for a name of none. */
 export const releasedShape = (id: string): WanModelFiles | undefined =>

@@ -48,12 +48,19 @@ const LONG_SIDES = { preview: 256, standard: 512, high: 1280 } as const;
 
 /** Returns the model of `files`; throws nothing before it is planned or run. */
 export function runnableI2vgen({ source, tokens }: OpenI2vgen): RunnableModel {
-  const requestOf = ({ settings, picture, wholePicture }: RunRequest): I2vgenRequest => {
+  const requestOf = ({
+    settings,
+    picture,
+    lastPicture,
+    wholePicture,
+  }: RunRequest): I2vgenRequest => {
     const shown = needPicture(picture);
     const { negativePrompt = I2VGEN_NEGATIVE_PROMPT, frames, steps, seed } = settings;
+    if (lastPicture) throw twoPictures('I2VGen-XL');
     return {
       ...{ prompt: tokens(settings.prompt), negativePrompt: tokens(negativePrompt) },
-      ...{ image: bytesOf(wholePicture ?? shown), width: shown.width, height: shown.height },
+      ...{ image: bytesOf(shown), width: shown.width, height: shown.height },
+      ...(wholePicture && { clipImage: bytesOf(wholePicture) }),
       ...{ frames, steps, seed, ...sampling(settings) },
     };
   };
@@ -110,7 +117,7 @@ export function runnableDynamiCrafter(files: DynamiCrafterFiles): RunnableModel 
   const requestOf = (request: RunRequest): DynamiCrafterRequest => {
     const { settings, picture, lastPicture, wholePicture } = request;
     refuseOthers(settings, joins);
-    if (lastPicture && !joins) throw twoPictures(variant);
+    if (lastPicture && !joins) throw twoPictures(`DynamiCrafter ${variant}`);
     const { steps, seed, imageGuidance } = settings;
     return {
       mode: modeOf(settings, lastPicture),
@@ -275,10 +282,10 @@ function refuseOthers(settings: Settings, joins: boolean): void {
   );
 }
 
-const twoPictures = (variant: string): EngineError =>
+const twoPictures = (model: string): EngineError =>
   new EngineError(
     'clip/image',
-    `DynamiCrafter ${variant} — got two pictures, takes one — use the model for interpolation`,
+    `${model} — got two pictures, takes one picture — leave one out, or use DynamiCrafter for interpolation`,
   );
 
 /** RGBA -> RGB. */

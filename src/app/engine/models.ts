@@ -1,7 +1,21 @@
 /** The model that a run names, opened: the same one each time, so that its weights can stay on the device. */
-import { runnableMotion, runnableWan } from '../../engine/index.ts';
+import {
+  isClipFolder,
+  openClips,
+  runnableMotion,
+  runnableWan,
+  urlFiles,
+} from '../../engine/index.ts';
 import type { Gpu, ProgressEvent, RunnableModel } from '../../engine/index.ts';
-import { openModel, openReleasedModel, releasedNames, releasedShape } from '../catalog.ts';
+import {
+  clipNames,
+  openClipModel,
+  openModel,
+  openReleasedModel,
+  plannedClipModel,
+  releasedNames,
+  releasedShape,
+} from '../catalog.ts';
 import type { ModelChoice } from './protocol.ts';
 
 const MEGABYTE = 1e6;
@@ -32,6 +46,8 @@ export function openForPlan(
 ): Promise<RunnableModel> {
   const planned = 'name' in choice ? releasedShape(choice.name) : undefined;
   if (planned) return Promise.resolve(runnableWan(planned));
+  const clips = 'name' in choice ? plannedClipModel(choice.name) : undefined;
+  if (clips) return Promise.resolve(clips);
   return openRunnable(choice, { gpu, signal, onProgress: () => undefined });
 }
 
@@ -63,17 +79,22 @@ async function openRunnable(
   choice: ModelChoice,
   { gpu, signal, onProgress }: OpenOptions,
 ): Promise<RunnableModel> {
-  if ('name' in choice && releasedNames.includes(choice.name)) {
-    const files = await openReleasedModel(choice.name, {
-      ...{ caps: gpu.caps, signal },
-      onProgress: ({ bytes, totalBytes }) =>
-        onProgress({
-          ...{ stage: 'fetch', done: bytes / totalBytes },
-          ...{ step: bytes / MEGABYTE, steps: Math.ceil(totalBytes / MEGABYTE) },
-        }),
-      onPackError: (error) => console.warn('quantised weights are not kept:', error),
-    });
-    return runnableWan(files);
+  const fetching = {
+    signal,
+    onProgress: ({ bytes, totalBytes }: { bytes: number; totalBytes: number }) =>
+      onProgress({
+        ...{ stage: 'fetch', done: bytes / totalBytes },
+        ...{ step: bytes / MEGABYTE, steps: Math.ceil(totalBytes / MEGABYTE) },
+      }),
+    onPackError: (error: unknown) => console.warn('quantised weights are not kept:', error),
+  };
+  if ('name' in choice && clipNames.includes(choice.name))
+    return openClipModel(choice.name, fetching);
+  if ('name' in choice && releasedNames.includes(choice.name))
+    return runnableWan(await openReleasedModel(choice.name, { caps: gpu.caps, ...fetching }));
+  if ('folder' in choice && choice.paths && isClipFolder(choice.paths)) {
+    const files = urlFiles(choice.folder, { signal: new AbortController().signal }, choice.paths);
+    return openClips(files, choice.variant);
   }
   // Later runs read from it too: a cancel of this one must not reach them.
   const files = await openModel(choice, new AbortController().signal);

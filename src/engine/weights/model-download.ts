@@ -34,7 +34,7 @@ export type ModelProgress = {
 
 /** Files of a part's folder that are read: settings, tokenizer, weights and their index. */
 const READ =
-  /(^|\/)(config\.json|scheduler_config\.json|tokenizer\.json|[^/]+\.safetensors|[^/]+\.safetensors\.index\.json)$/;
+  /(^|\/)(config\.json|scheduler_config\.json|tokenizer\.json|vocab\.json|merges\.txt|[^/]+\.safetensors|[^/]+\.safetensors\.index\.json)$/;
 
 /**
  * Returns the files of a part: those of `folder`, or the one whose path matches `file`, with `config` beside it. Throws

@@ -18,6 +18,8 @@ export type PictureSize = {
   readonly height: number;
   /** Side of CLIP's square. */
   readonly clipSide: number;
+  /** What CLIP is shown instead, e.g. the picture before it was cut. */
+  readonly seen?: Raster<Uint8ClampedArray> | undefined;
   /** Whether the pipeline's rounding, which can leave a black line, is kept. */
   readonly exact?: boolean;
 };
@@ -33,10 +35,10 @@ const mapped = (
 /** Returns `picture` (8 bits, three channels) as both networks take it. Throws `image/size`. */
 export function preparePicture(
   picture: Raster<Uint8ClampedArray>,
-  { width, height, clipSide, exact = false }: PictureSize,
+  { width, height, clipSide, seen = picture, exact = false }: PictureSize,
 ): PreparedPicture {
   const video = coverCrop(picture, { width, height }, { exact });
-  const square = coverCrop(picture, { width, height: width }, { exact });
+  const square = coverCrop(seen, { width, height: width }, { exact });
   const clip = resizeBytes(square, { width: clipSide, height: clipSide }, 'bilinear-antialiased');
   return {
     video: mapped(video, (value) => (value / 255) * 2 - 1),

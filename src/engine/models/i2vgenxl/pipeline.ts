@@ -41,6 +41,8 @@ export type I2vgenRequest = {
   readonly prompt: ArrayLike<number>;
   readonly negativePrompt: ArrayLike<number>;
   readonly image: Raster<Uint8ClampedArray>;
+  /** What CLIP is shown instead of `image`: the picture before it was cut. */
+  readonly clipImage?: Raster<Uint8ClampedArray>;
   readonly width: number;
   readonly height: number;
   readonly frames?: number;
@@ -84,8 +86,9 @@ export const generateI2vgen: ClipPipeline<I2vgenSource, I2vgenRequest> = async f
     partOf(source, name, () => source.weights(name, rename));
   const coder = await part('vae', renameOldAttention);
   const vision = parseVisionConfig(await source.config('image_encoder'));
-  const { width, height, image, exactCrop: exact = false } = request;
-  const picture = preparePicture(image, { width, height, clipSide: vision.imageSize, exact });
+  const { width, height, image, clipImage: seenPicture, exactCrop: exact = false } = request;
+  const clipSide = vision.imageSize;
+  const picture = preparePicture(image, { width, height, clipSide, seen: seenPicture, exact });
   const known = options.resume && knownConditions(options.resume.conditions);
   const conditions = known ?? (await conditionsOf());
   const { text, negative, seen, z } = conditions;
