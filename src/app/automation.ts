@@ -18,6 +18,8 @@ import { decodeSound } from './sound.ts';
 export type AutomationJob = {
   /** Address of the picture; absent = the first example. */
   readonly picture?: string;
+  /** Address of the picture to arrive at, for models that join two. */
+  readonly lastPicture?: string;
   /** A name in this build's catalog or `{ folder }`; absent = the built-in model. */
   readonly model?: ModelChoice;
   readonly settings: Partial<Settings>;
@@ -97,12 +99,13 @@ function begin(): void {
 
 globalThis.zoetrope = {
   inspect: () => engine.inspect().catch(failureOf),
-  async animate({ picture, model, settings }) {
+  async animate({ picture, lastPicture, model, settings }) {
     begin();
     try {
       const { video, report } = await engine.run(
         {
           picture: await fetchPicture(picture),
+          ...(lastPicture !== undefined && { lastPicture: await fetchFile(lastPicture) }),
           model: model ?? { name: modelNames[0] ?? '' },
           settings,
           // Each command starts a browser that remembers nothing: measuring would cost each of them.

@@ -16,7 +16,11 @@ import type {
  * told where it has several parts.
  */
 export type ModelChoice =
-  { readonly name: string } | { readonly folder: string; readonly paths?: readonly string[] };
+  { readonly name: string } | { readonly folder: string;
+      readonly paths?: readonly string[];
+      /** Which DynamiCrafter it is. */
+      readonly variant?: string;
+    };
 
 /** What a run is asked beside its video. */
 export type Measures = {
