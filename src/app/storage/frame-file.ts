@@ -27,9 +27,15 @@ export type FrameFile = {
   drop(): Promise<void>;
 };
 
-/** Resolves to a new file for about `bytes` bytes of frames; undefined where there is not plenty of space. For workers. */
-export async function createFrameFile(bytes: number): Promise<FrameFile | undefined> {
-  if (bytes > LARGEST_BYTES) return undefined;
+/**
+ * Resolves to a new file for about `bytes` bytes of frames; undefined where there is not plenty of space, or none that this
+ * site may use. For workers.
+ */
+export const createFrameFile = (bytes: number): Promise<FrameFile | undefined> =>
+  // Without it other formats are made from the video.
+  bytes > LARGEST_BYTES ? Promise.resolve(undefined) : opened(bytes).catch(() => undefined);
+
+async function opened(bytes: number): Promise<FrameFile | undefined> {
   const { quota = 0, usage = 0 } = await navigator.storage.estimate();
   if (quota - usage < FREE_FACTOR * bytes) return undefined;
   const name = `${crypto.randomUUID()}.rgba`;
