@@ -23,9 +23,12 @@ export const dupUp = defineKernel({
     ...{ H: 'u32', W: 'u32', Cin: 'u32', To: 'u32', Ho: 'u32', Wo: 'u32', Cout: 'u32' },
     ...{ ft: 'u32', fs: 'u32', skip: 'u32', r: 'u32' },
   },
-  tune: {},
-  grid: ({ To = 1, Ho = 1, Wo = 1, Cout = 1 }) => [
-    Math.ceil((To * Ho * Wo * Math.ceil(Cout / 4)) / 64),
+  tune: { LANES: [256, 64] },
+  suits: ({ LANES }, { caps }) => !caps.software || LANES === 64,
+  choose: (_, { software }) => (software ? { LANES: 64 } : {}),
+  derive: (_, { Cin = 1, Cout = 1 }) => ({ RATIO: Cin % Cout === 0 ? Cin / Cout : 0 }),
+  grid: ({ To = 1, Ho = 1, Wo = 1, Cout = 1 }, { LANES }) => [
+    Math.ceil((To * Ho * Wo * Math.ceil(Cout / 4)) / Number(LANES)),
     1,
     1,
   ],
@@ -48,8 +51,12 @@ export const dupUp = defineKernel({
       why: 'first frame left out',
     },
     { dims: dupUpDims([3, 2, 2, 12], 6, 1, 2, 0), why: 'space alone, half the channels' },
+    { dims: dupUpDims([1, 2, 2, 6], 12, 1, 2, 0), why: 'space alone, twice the channels' },
   ],
-  bench: [{ dims: dupUpDims([1, 44, 80, 1024], 1024, 2, 2, 0), why: 'Wan VAE 2.2, stage 0' }],
+  bench: [
+    { dims: dupUpDims([2, 60, 104, 1024], 1024, 2, 2, 0), why: 'Wan VAE 2.2, stage 1' },
+    { dims: dupUpDims([4, 60, 104, 1024], 512, 1, 2, 0), why: 'Wan VAE 2.2, half the channels' },
+  ],
 });
 
 function dupUpCpu({ x = new Float32Array(), residual }: Arrays, dims: Dims): Arrays {
