@@ -6,12 +6,12 @@ import type { Adapter, WorkerAnswer } from './worker.ts';
 export type ReleasedBench = {
   /** Opens the device; undefined where there is no WebGPU. */
   open(): Promise<Adapter | undefined>;
-  /** Runs a row; rejects with what went wrong. */
+  /** Runs a row on the files in the page's input; rejects with what went wrong. */
   run(row: ReleasedRow): Promise<RowResult>;
   /** What the row is doing now. */
   said(): string;
-  /** Resolves to the bytes a second at which this server's file reaches the page, nothing done with them. */
-  wire(url: string, bytes: number): Promise<number>;
+  /** Resolves to the bytes a second at which the largest file reaches the page, nothing done with them. */
+  wire(bytes: number): Promise<number>;
   /** The same of the browser's own storage; 0 while nothing is kept. */
   disk(bytes: number): Promise<number>;
 };
@@ -39,10 +39,15 @@ async function ask<T>(request: object): Promise<T> {
   });
 }
 
+/** The files that the command put into the page's input. */
+const picked = (): readonly File[] => [
+  ...(document.querySelector<HTMLInputElement>('input')?.files ?? []),
+];
+
 globalThis.released = {
   open: () => ask({ type: 'open' }),
-  run: (row) => ask({ type: 'run', row }),
+  run: (row) => ask({ type: 'run', row, files: picked() }),
   said: () => said,
-  wire: (url, bytes) => ask({ type: 'wire', url, bytes }),
+  wire: (bytes) => ask({ type: 'wire', files: picked(), bytes }),
   disk: (bytes) => ask({ type: 'disk', bytes }),
 };

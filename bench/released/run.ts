@@ -11,15 +11,14 @@ import { generate } from '../../src/engine/models/wan/pipeline.ts';
 import { residentEngine } from '../../src/engine/resident.ts';
 import { umt5Tokenizer } from '../../src/engine/tokenizers/tokenizer.ts';
 import { createMp4Writer } from '../../src/engine/video/mp4-writer.ts';
-import { urlFiles } from '../../src/engine/weights/model-files.ts';
+import { pickedFiles } from '../../src/engine/weights/model-files.ts';
 import { usualPolicy } from '../../src/engine/weights/policy.ts';
 import type { Store } from '../../src/engine/weights/store.ts';
 import type { Reading } from './reads.ts';
 import { Reads } from './reads.ts';
 
 export type ReleasedRow = {
-  /** Address of the model's folder, and its files. */
-  readonly folder: string;
+  /** Paths of the files in the model's folder, in the order in which they are picked. */
   readonly paths: readonly string[];
   /** Name under which quantised weights are kept; none are without it. */
   readonly keep?: string | undefined;
@@ -65,13 +64,17 @@ export async function runRow(
   gpu: Gpu,
   store: Store,
   row: ReleasedRow,
+  files: readonly File[],
   say: (text: string) => void,
 ): Promise<RowResult> {
   const { width, height, frames, steps, guidance, precision, stream } = row;
   const meter = meterBuffers(gpu.device);
   const reads = new Reads();
   const kept = row.keep === undefined ? undefined : store;
-  const files = reads.files(urlFiles(row.folder, {}, row.paths), kept, row.keep ?? '');
+  const picked = pickedFiles(
+    files.map((file, i) => ({ path: `model/${row.paths[i] ?? ''}`, file })),
+  );
+  const counted = reads.files(picked, kept, row.keep ?? '');
   const quantise = row.weights && usualPolicy(row.weights === 'int8' ? 'i8' : 'i4');
   const engine = { ...(await residentEngine(gpu, {})), precision, quantise, stream };
   const clock = new StageClock(meter, say);
@@ -82,7 +85,7 @@ export async function runRow(
   };
 
   enter('open');
-  const { parts, tokenizer, usual } = await openWan(files);
+  const { parts, tokenizer, usual } = await openWan(counted);
   await checkWan(parts, gpu.caps);
   const tokens = await umt5Tokenizer(tokenizer);
   const prompt = tokens(PROMPT);

@@ -1,6 +1,8 @@
 /** The worker's side: one device for all rows; the browser's storage keeps quantised weights from row to row. */
 import { openDevice } from '../../src/engine/gpu/device.ts';
 import type { Gpu } from '../../src/engine/gpu/device.ts';
+import { blobSource, readAhead } from '../../src/engine/weights/byte-source.ts';
+import type { ByteSource } from '../../src/engine/weights/byte-source.ts';
 import { browserEnvironment, Store } from '../../src/engine/weights/store.ts';
 import type { ReleasedRow } from './run.ts';
 import { runRow } from './run.ts';
@@ -9,8 +11,8 @@ export type Adapter = Gpu['info'] & { readonly f16: boolean; readonly matrices: 
 
 export type WorkerRequest =
   | { readonly type: 'open' }
-  | { readonly type: 'run'; readonly row: ReleasedRow }
-  | { readonly type: 'wire'; readonly url: string; readonly bytes: number }
+  | { readonly type: 'run'; readonly row: ReleasedRow; readonly files: readonly File[] }
+  | { readonly type: 'wire'; readonly files: readonly File[]; readonly bytes: number }
   | { readonly type: 'disk'; readonly bytes: number };
 
 export type WorkerAnswer =
@@ -28,36 +30,37 @@ async function open(): Promise<Adapter> {
   return { ...info, f16: caps.f16, matrices: caps.subgroupMatrix.length > 0 };
 }
 
-/** Reads a file in pieces as weights are read, and does nothing with them. */
-async function wire(url: string, bytes: number): Promise<number> {
-  const PIECE = 4 * 2 ** 20;
+/** Reads the first bytes of a file as weights are read, and does nothing with them. */
+async function read(source: ByteSource, most: number): Promise<number> {
+  const bytes = Math.min(most, source.size);
   const begun = performance.now();
-  for (let at = 0; at < bytes; at += PIECE) {
-    const last = Math.min(bytes, at + PIECE) - 1;
-    const response = await fetch(url, { headers: { Range: `bytes=${at}-${last}` } });
-    await response.arrayBuffer();
-  }
+  for await (const _ of readAhead(source, 0, bytes, 4 * 2 ** 20));
   return (1000 * bytes) / (performance.now() - begun);
 }
 
-/** Reads the largest kept file likewise. */
+const largest = <T extends { readonly size: number }>(files: readonly T[]): T | undefined =>
+  files.toSorted((a, b) => b.size - a.size)[0];
+
+async function wire(files: readonly File[], most: number): Promise<number> {
+  const file = largest(files);
+  return file ? read(blobSource(file), most) : 0;
+}
+
+/** The same of what is kept in the browser's storage. */
 async function disk(store: Store, most: number): Promise<number> {
-  const [largest] = [...(await store.list())].sort((a, b) => b.size - a.size);
-  const source = largest && (await store.open(largest.key));
-  if (!source) return 0;
-  const PIECE = 16 * 2 ** 20;
-  const bytes = Math.min(most, source.size);
-  const begun = performance.now();
-  for (let at = 0; at < bytes; at += PIECE) await source.read(at, Math.min(bytes, at + PIECE));
-  return (1000 * bytes) / (performance.now() - begun);
+  const kept = largest(await store.list());
+  const source = kept && (await store.open(kept.key));
+  return source ? read(source, most) : 0;
 }
 
 async function handle(request: WorkerRequest): Promise<unknown> {
   if (request.type === 'open') return open();
-  if (request.type === 'wire') return wire(request.url, request.bytes);
+  if (request.type === 'wire') return wire(request.files, request.bytes);
   const store = new Store(await browserEnvironment('released'));
   if (request.type === 'disk') return disk(store, request.bytes);
-  return runRow(await device(), store, request.row, (text) => answer({ type: 'said', text }));
+  return runRow(await device(), store, request.row, request.files, (text) =>
+    answer({ type: 'said', text }),
+  );
 }
 
 addEventListener('message', ({ data }: MessageEvent<WorkerRequest>) => {

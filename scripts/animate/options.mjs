@@ -19,7 +19,7 @@ import { SPEECH_HELP, SPEECH_OPTIONS, speechWishes } from './speech-options.mjs'
  * @property {string | undefined} image absent = the first bundled example
  * @property {string | undefined} lastImage the picture to arrive at
  * @property {string} output
- * @property {{ name: string } | { folder: string, paths: string[], variant?: string } | undefined} model
+ * @property {{ name: string } | { fetch: string[] } | { folder: string, paths: string[], variant?: string } | undefined} model
  * @property {Partial<import('../../src/engine/settings.ts').Settings>} settings
  * @property {SpeechCommand | undefined} speech present = the picture speaks
  * @property {string | undefined} report
@@ -31,7 +31,17 @@ import { SPEECH_HELP, SPEECH_OPTIONS, speechWishes } from './speech-options.mjs'
 
 const limits = JSON.parse(readFileSync(join(root, 'src/engine/settings-limits.json'), 'utf8'));
 
-const catalog = JSON.parse(readFileSync(join(root, 'weights/catalog.json'), 'utf8'));
+/** @param {string} path */
+const jsonIn = (path) => JSON.parse(readFileSync(path, 'utf8'));
+
+const catalog = jsonIn(join(root, 'weights/catalog.json'));
+
+/** Names in the catalog, four a line of the help. */
+function catalogIds() {
+  const ids = [...catalog.models, ...catalog.clips].map(({ id }) => id);
+  const lines = ids.flatMap((_, i) => (i % 4 === 0 ? [ids.slice(i, i + 4).join(', ')] : []));
+  return lines.join(`,\n${' '.repeat(25)}`);
+}
 
 /** The released DynamiCrafters. */
 const VARIANTS = /** @type {const} */ (['256', '512', '1024', '512-interpolation']);
@@ -53,7 +63,11 @@ export const HELP = `Animates a picture: npm run animate -- [IMAGE] [OPTION...]
   --model NAME|DIR       a model of this build, a folder with config.json and model.safetensors, or the folder of a
                          released Wan model: transformer/, vae/, text_encoder/, tokenizer/; of I2VGen-XL: unet/, vae/,
                          text_encoder/, image_encoder/, scheduler/, tokenizer/; or of a DynamiCrafter: model.ckpt and
-                         CLIP's tokenizer.json, or vocab.json and merges.txt
+                         CLIP's tokenizer.json, or vocab.json and merges.txt; or one of the catalog, which is fetched:
+                         ${catalogIds()}
+  --hub URL              where models are fetched from (default: https://huggingface.co; a mirror: https://hf-mirror.com)
+  --cache DIR            where fetched models are kept (default: ~/.cache/zoetrope)
+  --catalog FILE         another list of models than weights/catalog.json
   --preset NAME          ${PRESETS.join(', ')} (default: standard; preview where there is no graphics card)
   --frames N             ${range('frames')}
   --size WxH             sides ${range('side')}, multiples of 4; the picture is cropped to it
@@ -100,7 +114,7 @@ export function readCommand(args) {
     image,
     lastImage: values['last-image'] === undefined ? undefined : checkedImage(values['last-image']),
     output: checkedOutput(values.output, join('out', `${name}.mp4`)),
-    model: checkedModel(values.model, values.variant),
+    model: checkedModel(values),
     settings: speech
       ? {}
       : {
@@ -147,6 +161,9 @@ function parse(args) {
     prompt: string,
     output: /** @type {const} */ ({ type: 'string', short: 'o' }),
     model: string,
+    hub: string,
+    cache: string,
+    catalog: string,
     preset: string,
     frames: string,
     size: string,
@@ -243,7 +260,7 @@ function checkedSpeech(path, values) {
   if (stats.size > LARGEST_SOUND) {
     throw bad(`${path} has ${stats.size} bytes, sounds may have ${LARGEST_SOUND}`);
   }
-  const model = checkedModel(values.model);
+  const model = checkedModel(values);
   if (!model || !('folder' in model)) throw bad('--audio needs --model DIR, a model that speaks');
   return { sound, folder: model.folder, wishes: speechWishes(values, bad) };
 }
@@ -255,23 +272,41 @@ function refuseSpeechOptions(values) {
   if (given) throw bad(`--${given} needs --audio FILE`);
 }
 
-/** @param {string | undefined} model * @param {string | undefined} variant
+/**
+ * @param {ReturnType<typeof parse>['values']} values
+ * @returns {AnimateCommand['model']}
  */
-function checkedModel(model, variant) {
+function checkedModel(values) {
+  const { model, variant } = values;
   if (model === undefined) return undefined;
   const folder = here(model);
   const isFolder = statSync(folder, { throwIfNoEntry: false })?.isDirectory();
-  if (isFolder) {
-    const known =
-      variant === undefined ? variantIn(basename(folder)) : oneOf('variant', variant, VARIANTS);
-    return { folder, paths: pathsIn(folder), ...(known !== undefined && { variant: known }) };
-  }
-  const released = catalog.models.find((/** @type {{ id: string }} */ { id }) => id === model);
-  if (released) {
-    const { repository } = released.parts.transformer;
-    throw bad(`${model} is fetched by the page; for the command, give the folder of ${repository}`);
+  if (isFolder) return folderModel(folder, variant);
+  const list = values.catalog === undefined ? catalog : jsonIn(here(values.catalog));
+  const known = [...list.models, ...list.clips];
+  if (known.some((/** @type {{ id: string }} */ { id }) => id === model)) {
+    const from = { hub: values.hub, cache: pathOf(values.cache), catalog: pathOf(values.catalog) };
+    const options = Object.entries(from).flatMap(([name, value]) =>
+      value === undefined ? [] : [`--${name}`, value],
+    );
+    return { fetch: [model, ...options] };
   }
   return { name: model };
+}
+
+/** @param {string | undefined} path */
+const pathOf = (path) => (path === undefined ? undefined : here(path));
+
+/**
+ * Returns the model in a folder.
+ * @param {string} folder
+ * @param {string | undefined} variant which DynamiCrafter it is, where its name does not tell
+ * @returns {{ folder: string, paths: string[], variant?: string }}
+ */
+export function folderModel(folder, variant) {
+  const known =
+    variant === undefined ? variantIn(basename(folder)) : oneOf('variant', variant, VARIANTS);
+  return { folder, paths: pathsIn(folder), ...(known !== undefined && { variant: known }) };
 }
 
 /**

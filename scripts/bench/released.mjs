@@ -2,7 +2,7 @@
  * `npm run bench -- --released FOLDER`: a released Wan model at real size, from its files to an MP4 in a browser: the time,
  * the memory and the work of every stage. Plain JavaScript: a built page, Node and puppeteer are all it needs.
  */
-import { readdirSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { basename, join, relative, resolve, sep } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
@@ -16,8 +16,6 @@ import { columns, number } from './table.mjs';
 /** @typedef {import('../../bench/released/run.ts').RowResult} RowResult */
 /** @typedef {{ bytes: number, backing: number }} Heap most bytes of the worker's heap, and of the arrays behind it */
 
-const MODEL = '/model';
-const WEIGHTS = 'transformer/diffusion_pytorch_model.safetensors';
 /** Bytes that are read to learn how fast this machine reads at best. */
 const PROBE_BYTES = 1e9;
 const GIB = 2 ** 30;
@@ -66,11 +64,7 @@ export async function benchReleased(args) {
   const rows = (values.rows ?? 'int4 49x4').split(',').map((row) => parseRow(row.trim()));
   const [width = 832, height = 480] = (values.size ?? '832x480').split('x').map(Number);
   const limit = Number(values.limit ?? NaN);
-  const server = await serve(
-    builtReleased(values.page && here(values.page)),
-    { [MODEL]: folder },
-    HEADERS,
-  );
+  const server = await serve(builtReleased(values.page && here(values.page)), {}, HEADERS);
   const report = {
     date: new Date().toISOString(),
     model: basename(folder),
@@ -94,20 +88,19 @@ export async function benchReleased(args) {
     page.on('console', (message) => {
       if (message.type() === 'error') console.error(`page: ${message.text()}`);
     });
-    const size = statSync(join(folder, WEIGHTS), { throwIfNoEntry: false })?.size ?? 0;
-    const wire = await page.evaluate(
-      (url, bytes) => globalThis.released.wire(url, bytes),
-      `${server.url}${MODEL.slice(1)}/${WEIGHTS}`,
-      Math.min(size, PROBE_BYTES),
+    const input = await page.$('input');
+    await /** @type {import('puppeteer').ElementHandle<HTMLInputElement>} */ (input).uploadFile(
+      ...paths.map((path) => join(folder, path)),
     );
+    const wire = await page.evaluate((bytes) => globalThis.released.wire(bytes), PROBE_BYTES);
     console.log(
-      `${JSON.stringify(adapter)}\nthis server's files reach the page at ${number(wire / 1e9)} GB/s`,
+      `${JSON.stringify(adapter)}\nfiles of this disk reach the page at ${number(wire / 1e9)} GB/s`,
     );
     Object.assign(report, { adapter, browser: await browser.version(), wireBytesPerSecond: wire });
     for (const row of rows) {
       /** @type {ReleasedRow} */
       const job = {
-        ...{ folder: `${server.url}${MODEL.slice(1)}/`, paths, keep: basename(folder) },
+        ...{ paths, keep: basename(folder) },
         ...{ width, height, frames: row.frames, steps: row.steps, guidance: row.guided ? 5 : 1 },
         ...{ precision: values.f32 ? 'f32' : 'f16', weights: row.weights, stream: row.stream },
       };

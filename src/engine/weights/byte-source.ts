@@ -40,9 +40,13 @@ export function blobSource(blob: Blob): ByteSource {
   };
 }
 
+/** Bytes that are asked for before they are needed. */
+const AHEAD_BYTES = 16 * 2 ** 20;
+
 /**
- * Yields the bytes [start, end) in pieces of `step`, the last one shorter. The next piece is on its way while one is
- * worked on, so that reading and converting take no longer than the slower of the two.
+ * Yields the bytes [start, end) in pieces of `step`, the last one shorter. The next pieces, one at least, are on their way
+ * while one is worked on: reading and converting take no longer than the slower of the two, and a place that answers each
+ * request late is asked several times at once.
  */
 export async function* readAhead(
   source: ByteSource,
@@ -50,16 +54,20 @@ export async function* readAhead(
   end: number,
   step: number,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const ask = (at: number): Promise<Uint8Array> | undefined => {
-    if (at >= end) return undefined;
-    const piece = source.read(at, Math.min(at + step, end));
-    piece.catch(() => undefined); // told when it is awaited; a consumer that leaves early never does
-    return piece;
+  const most = 1 + Math.max(1, Math.floor(AHEAD_BYTES / step));
+  const asked: Promise<Uint8Array>[] = [];
+  let at = start;
+  const ask = (): void => {
+    for (; at < end && asked.length < most; at += step) {
+      const piece = source.read(at, Math.min(at + step, end));
+      piece.catch(() => undefined); // told when it is awaited; a consumer that leaves early never does
+      asked.push(piece);
+    }
   };
-  let next = ask(start);
-  for (let at = start; next; at += step) {
+  ask();
+  for (let next = asked.shift(); next; next = asked.shift()) {
+    ask();
     const piece = await next;
-    next = ask(at + step);
     yield piece;
   }
 }

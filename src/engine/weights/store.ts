@@ -238,6 +238,9 @@ function sameFile(a: FileFacts, b: FileFacts): boolean {
 const folderName = async (key: string): Promise<string> =>
   hexOf(await digestOf(new TextEncoder().encode(key))).slice(0, 32);
 
+/** Resolves to where below a store's folder the bytes of a file lie; whoever reads them there sees no journal. */
+export const storedAt = async (key: string): Promise<string> => `${await folderName(key)}/${DATA}`;
+
 /** First, last and some of those between. */
 function sample(count: number): readonly number[] {
   const all = Array.from({ length: count }, (_, i) => i);

@@ -87,21 +87,54 @@ export const WAN_NEGATIVE_PROMPT =
   '色调艳丽，过曝，静态，细节模糊不清，字幕，风格，作品，画作，画面，静止，整体发灰，最差质量，低质量，JPEG压缩残留，丑陋的，残缺的，' +
   '多余的手指，画得不好的手部，画得不好的脸部，畸形的，毁容的，形态畸形的肢体，手指融合，静止不动的画面，杂乱的背景，三条腿，背景人很多，倒着走';
 
+/** Where a folder may say what its authors recommend, as the catalog does. */
+const RECOMMENDED = 'recommended.json';
+
 /**
- * Opens the model in `files`; reads settings and headers, no weights. `usual` takes the place of what is derived from the
- * model's kind, for variants that look like their base. Throws `weights/folder`, `weights/missing`, `weights/config`.
+ * Opens the model in `files`; reads settings and headers, no weights. `usual`, or the folder's recommended.json, takes the
+ * place of what is derived from the model's kind, for variants that look like their base. Throws `weights/folder`, `weights/missing`, `weights/config`.
  */
 export async function openWan(files: ModelFiles, usual: Partial<WanUsual> = {}): Promise<WanFiles> {
   const parts = await openModelFolder(files, WAN_PARTS);
+  const told = { ...(await recommendedIn(files)), ...usual };
   for (const path of TOKENIZERS) {
     const tokenizer = await files.open(path);
-    if (tokenizer) return { parts, tokenizer, usual: { ...(await usualOf(parts)), ...usual } };
+    if (tokenizer) return { parts, tokenizer, usual: { ...(await usualOf(parts)), ...told } };
   }
   throw new EngineError(
     'weights/missing',
     `model — got a folder without ${TOKENIZERS.join(', ')} — choose a complete one`,
   );
 }
+
+/** What the folder recommends, as far as it is of the right kind. */
+async function recommendedIn(files: ModelFiles): Promise<Partial<WanUsual>> {
+  const source = files.paths?.includes(RECOMMENDED) ? await files.open(RECOMMENDED) : undefined;
+  if (!source) return {};
+  const found = parseRecommended(await source.read(0, Math.min(source.size, RECOMMENDED_BYTES)));
+  const numbers = (['fps', 'frames', 'steps', 'guidance', 'shift'] as const).flatMap((name) =>
+    typeof found[name] === 'number' ? [[name, found[name]] as const] : [],
+  );
+  const solver = SOLVERS.find((name) => name === found['solver']);
+  return { ...Object.fromEntries(numbers), ...(solver && { solver }) };
+}
+
+/** More than any list of settings has. */
+const RECOMMENDED_BYTES = 1 << 16;
+
+function parseRecommended(bytes: Uint8Array): Readonly<Record<string, unknown>> {
+  try {
+    return Object(JSON.parse(new TextDecoder().decode(bytes))) as Readonly<Record<string, unknown>>;
+  } catch (cause) {
+    throw new EngineError(
+      'weights/config',
+      `${RECOMMENDED} — got no JSON, needs settings — correct it or take it away`,
+      { cause },
+    );
+  }
+}
+
+const SOLVERS: readonly SamplerKind[] = ['unipc', 'flow_euler', 'dpmpp'];
 
 async function usualOf(parts: ComponentSource): Promise<WanUsual> {
   const vae = readVaeConfig(await parts.config('vae'));
