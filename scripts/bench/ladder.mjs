@@ -22,16 +22,19 @@ const SIZES = /** @type {const} */ (['full', 'tiny']);
 /** Steps that are run unless told otherwise: at full size each takes seconds with every lever off. */
 const STEPS = { full: 2, tiny: 8 };
 
+/** What the driver says of a page that is gone. */
+const LOST = /Target closed|Session closed|detached|crashed/i;
+
 /** A rung that takes longer has hung. */
 const RUNG_SECONDS = 240;
 
 /**
- * Runs all rungs of a model's ladder and prints them; `keep` is given what there is after each.
+ * Runs the rungs of a model's ladder whose name begins with `only`, the first always, and prints them; `keep` is given what there is after each.
  * @param {import('./session.mjs').Session} session
- * @param {{ model: string, size: string, steps?: string | undefined }} options
+ * @param {{ model: string, size: string, steps?: string | undefined, only: string }} options
  * @param {(ladder: LadderReport) => void} keep
  */
-export async function benchLadder(session, { model, size: asked, steps: wanted }, keep) {
+export async function benchLadder(session, { model, size: asked, steps: wanted, only }, keep) {
   const size = SIZES.find((name) => name === asked);
   if (!size)
     throw new CommandError(`--size got "${asked}", takes ${SIZES.join(', ')}`, EXIT.badInput);
@@ -59,6 +62,7 @@ export async function benchLadder(session, { model, size: asked, steps: wanted }
   /** @type {number[]} */
   let baseline = [];
   for (const [index, rung] of rungs.entries()) {
+    if (index > 0 && !rung.name.startsWith(only)) continue;
     const row = { ...rung, ...(await measure(session, choice, index, baseline)) };
     if (index === 0 && 'result' in row)
       baseline = await (await session.page()).evaluate(() => globalThis.bench.ladders.baseline());
@@ -71,13 +75,16 @@ export async function benchLadder(session, { model, size: asked, steps: wanted }
 }
 
 /**
- * Resolves to a rung's result; a page that it brings down is replaced by a new one that knows the first rung's latent.
+ * Resolves to a rung's result. A page that goes down over it is replaced by a new one that knows the first rung's latent,
+ * where the rung is tried once more: a page that has run many rungs may not have what one needs.
  * @param {import('./session.mjs').Session} session
  * @param {LadderChoice} choice
  * @param {number} index
  * @param {readonly number[]} baseline
+ * @param {boolean} again whether this is the second time
+ * @returns {Promise<{ result: RungResult } | { failure: string }>}
  */
-async function measure(session, choice, index, baseline) {
+async function measure(session, choice, index, baseline, again = false) {
   const page = await session.page();
   try {
     const work = page.evaluate(
@@ -90,7 +97,10 @@ async function measure(session, choice, index, baseline) {
     await session.close();
     const fresh = await session.page();
     await fresh.evaluate((values) => globalThis.bench.ladders.restore(values), baseline);
-    return { failure: error instanceof Error ? error.message : String(error) };
+    const failure = error instanceof Error ? error.message : String(error);
+    if (again || !LOST.test(failure)) return { failure };
+    console.error(`${failure}: once more in a new page`);
+    return measure(session, choice, index, baseline, true);
   }
 }
 
