@@ -14,11 +14,16 @@ import { newbieOptions, newbieRequest, runnableNewbie } from './run-newbie.ts';
 import { runnableWan } from './run-wan.ts';
 import type { Settings } from './settings.ts';
 
-/** How the picture is painted: its pixels, whatever its shape, and steps. */
-export type Painting = { readonly pixels: number; readonly steps: number };
+/** How the picture is painted, whatever the video's settings: its pixels, and settings of its own model. */
+export type Painting = {
+  readonly pixels: number;
+  readonly steps: number;
+  readonly guidance: number;
+  readonly shift: number;
+};
 
 /** As released. */
-const PAINTING: Painting = { pixels: 1024 * 1024, steps: 28 };
+const PAINTING: Painting = { pixels: 1024 * 1024, steps: 28, guidance: 5, shift: 6 };
 /** Sides of a painted picture are multiples of this. */
 const SIDE = 16;
 
@@ -112,10 +117,12 @@ async function paintedPicture(
 }
 
 /** The settings of the painting: the same words and seed. */
-const paintingOf = (
-  { guidance: _, shift: __, ...settings }: Settings,
-  { steps }: Painting,
-): Settings => ({ ...settings, steps });
+const paintingOf = (settings: Settings, { steps, guidance, shift }: Painting): Settings => ({
+  ...settings,
+  steps,
+  guidance,
+  shift,
+});
 
 /** The settings of the video: of an XML prompt it reads the sentences. */
 function filmOf(settings: Settings): Settings {

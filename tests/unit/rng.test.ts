@@ -62,6 +62,8 @@ describe('normal', () => {
     const long = normal(5, 1, 1001);
     for (const count of [0, 1, 2, 3, 4, 5, 1000]) {
       expect(normal(5, 1, count)).toEqual(long.slice(0, count));
+      const first = 4 * Math.floor(count / 8);
+      expect(normal(5, 1, count - first, first)).toEqual(long.slice(first, count));
     }
     const correlation = (other: Float32Array) =>
       long.reduce((total, value, i) => total + value * (other[i] ?? 0), 0) / long.length;

@@ -77,14 +77,20 @@ function keyOf(seed: number): readonly [number, number] {
 }
 
 /**
- * Returns `count` standard normal values of stream `stream` (a 32-bit number) of `seed`. A longer request begins
- * with the values of a shorter one. Throws `sampling/seed` unless the seed is a whole number below 2^53.
+ * Returns `count` standard normal values of stream `stream` (a 32-bit number) of `seed`, from value `first` on, a
+ * multiple of four. A longer request begins with the values of a shorter one. Throws `sampling/seed` unless the seed is a
+ * whole number below 2^53.
  */
-export function normal(seed: number, stream: number, count: number): Float32Array<ArrayBuffer> {
+export function normal(
+  seed: number,
+  stream: number,
+  count: number,
+  first = 0,
+): Float32Array<ArrayBuffer> {
   const key = keyOf(seed);
   const values = new Float32Array(count);
   for (let i = 0; i < count; i += 4) {
-    const block = i / 4;
+    const block = (first + i) / 4;
     const words = philox4x32([block >>> 0, Math.floor(block / WORD), stream >>> 0, 0], key);
     for (let pair = 0; pair < 4; pair += 2) {
       const radius = Math.sqrt(-2 * logOfWord(words[pair] ?? 0));

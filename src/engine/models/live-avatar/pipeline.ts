@@ -69,7 +69,7 @@ export async function* speak(
       await seen.refresh(engine, source, block, report('picture'));
       const at = (block % request.clipBlocks) * BLOCK_LATENTS * one;
       const seed = settings.base_seed + Math.floor(block / request.clipBlocks);
-      const noise = normal(seed, 0, at + BLOCK_LATENTS * one).subarray(at);
+      const noise = normal(seed, 0, BLOCK_LATENTS * one, at); // a frame has 16 channels
       const from = block * BLOCK_FRAMES * config.audioDim;
       const latents = await stream.block(
         { noise, columns: columns.subarray(from, from + BLOCK_FRAMES * config.audioDim) },
@@ -87,8 +87,10 @@ export async function* speak(
       seen.take(block, latents);
       const next = block + 1;
       const waits = next < blocks && seen.waitsForFrames(next);
+      // Decoding is on its way before the next block is prepared, so that the device need not wait for that.
+      const chunks = begun(frames(latents, block, blocks));
       if (next < blocks && !waits) ahead.begin(denoise(next));
-      for await (const chunk of frames(latents, block, blocks)) {
+      for await (const chunk of chunks) {
         seen.show(chunk);
         yield* inRgba(chunk);
       }
@@ -107,6 +109,19 @@ async function transformerOf(engine: Engine, source: ComponentSource): Promise<W
   const base = await source.weights('transformer', renameWan);
   if (!source.has('lora')) return base;
   return withLora(engine, base, await source.weights('lora'), await source.config('lora'));
+}
+
+/** Returns the same items; the first is on its way already. */
+function begun<T>(items: AsyncGenerator<T, void, void>): AsyncGenerator<T, void, void> {
+  const first = items.next();
+  first.catch(() => undefined); // told when it is awaited
+  return (async function* () {
+    try {
+      for (let item = await first; !item.done; item = await items.next()) yield item.value;
+    } finally {
+      await items.return();
+    }
+  })();
 }
 
 /** The block that is made while the one before it is shown. It ends with the run, however that ends. */
