@@ -97,4 +97,4 @@ export type { VideoMarking } from './video/marking.ts';
 export { createMp4Writer, markedMp4 } from './video/mp4-writer.ts';
 export { readMp4Tags } from './video/mp4-metadata.ts';
 export { createWebmWriter } from './video/webm-writer.ts';
-export type { SilentWriter } from './video/writer.ts';
+export type { VideoWriter } from './video/writer.ts';

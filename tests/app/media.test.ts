@@ -283,6 +283,14 @@ describe('another format', () => {
     expect((await exported('png', {})).content).toBe(file.content);
   });
 
+  it.each(['mp4', 'webm'] as const)('keeps the sound: %s with a visible mark', async (format) => {
+    const speaking = { ...PATTERN, frames: 24, sound: true };
+    const file = await exported(format, { visibleMark: 'AI' }, speaking);
+    const { seconds, power } = await call('heard', file.content);
+    expect(Math.abs(seconds - 1)).toBeLessThan(0.1);
+    expect(power).toBeGreaterThan(0.3); // of a sine: one half
+  });
+
   it('is made from the video where raw frames are gone', async () => {
     const file = await exported('gif', {}, { ...PATTERN, raw: false });
     expect(file.frames).toBe(7);

@@ -1,6 +1,7 @@
 /** Finished videos as files to save, made in a worker of their own so that the page stays smooth. */
 import workerUrl from './worker.ts?worker&url';
 import { EngineError } from '../../engine/index.ts';
+import { decodeSound } from '../sound.ts';
 import { openResult } from '../storage/history.ts';
 import type { StoredResult } from '../storage/history.ts';
 import { trustedWorkerUrl } from '../trust/worker-url.ts';
@@ -26,6 +27,7 @@ export async function exportVideo(
   const { signal, onProgress, ...wishes } = options;
   signal?.throwIfAborted();
   const result = typeof video === 'string' ? await openResult(video) : video;
+  const sound = await soundOf(result, format, wishes);
   const worker = new Worker(trustedWorkerUrl(workerUrl), { type: 'module', name: 'export' });
   try {
     return await new Promise<ExportedFile>((resolve, reject) => {
@@ -40,9 +42,20 @@ export async function exportVideo(
         else if (data.type === 'made') resolve(data.file);
         else failed(data.code, data.message);
       });
-      worker.postMessage({ result, format, options: wishes } satisfies ExportRequest);
+      worker.postMessage({ result, format, options: wishes, sound } satisfies ExportRequest);
     });
   } finally {
     worker.terminate();
   }
+}
+
+/** The sound of a video that is encoded again, mono at 48 kHz; what runs there and back has none. */
+async function soundOf(
+  { facts, video }: StoredResult,
+  format: ExportFormat,
+  { pingPong = false, visibleMark }: ExportOptions,
+): Promise<Float32Array | undefined> {
+  const isEncoded = format === 'webm' || (format === 'mp4' && visibleMark !== undefined);
+  if (!facts.hasSound || pingPong || !isEncoded) return undefined;
+  return (await decodeSound(video)).channels[0];
 }

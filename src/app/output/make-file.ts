@@ -6,7 +6,7 @@ import {
   markedPng,
   readMp4Tags,
 } from '../../engine/index.ts';
-import type { SilentWriter, VideoMarking } from '../../engine/index.ts';
+import type { VideoMarking, VideoWriter } from '../../engine/index.ts';
 import type { StoredResult } from '../storage/history.ts';
 import { FILE_TYPES } from './formats.ts';
 import type { ExportedFile, ExportFormat, ExportOptions } from './formats.ts';
@@ -19,7 +19,7 @@ import { visibleMarker } from './visible-mark.ts';
 const PROGRAM = 'Zoetrope';
 
 /**
- * Resolves to a stored video as a file to save. Throws `video/no-encoder`, `video/decode`, `video/damaged`, and
+ * Resolves to a stored video as a file to save; `sound`, mono at 48 kHz, is written where frames are encoded again. Throws `video/no-encoder`, `video/decode`, `video/damaged`, and
  * `output/format` for a format that a picture has not.
  */
 export async function makeFile(
@@ -27,6 +27,7 @@ export async function makeFile(
   format: ExportFormat,
   options: ExportOptions,
   onProgress: (done: number) => void,
+  sound?: Float32Array,
 ): Promise<ExportedFile> {
   const { facts, video } = result;
   const marking = await markingOf(result, options);
@@ -40,7 +41,7 @@ export async function makeFile(
   }
   const source = marked(await framesOf(result), visibleMark);
   const order = frameOrder(source.count, pingPong);
-  const { content, codec } = await MAKERS[format]({ source, order, marking, onProgress });
+  const { content, codec } = await MAKERS[format]({ source, order, marking, sound, onProgress });
   const { width, height } = source;
   return {
     ...{ ...named, width, height, frames: order.length, blob: typed(content, format) },
@@ -106,16 +107,17 @@ const MAKERS: Readonly<Record<ExportFormat, (plan: ExportPlan) => Promise<Made>>
   png: async (plan) => (await import('./png-zip.ts')).makePngZip(plan),
 };
 
-const formatOf = ({ source: { width, height, fps }, marking }: ExportPlan) => ({
-  ...{ width, height, fps, marking },
+const formatOf = ({ source: { width, height, fps }, marking, sound }: ExportPlan) => ({
+  ...{ width, height, fps, marking, ...(sound && { sound: {} }) },
 });
 
 /** Hands all frames to a writer. */
 async function written(
-  writer: SilentWriter,
-  { source, order, onProgress }: ExportPlan,
+  writer: VideoWriter,
+  { source, order, sound, onProgress }: ExportPlan,
 ): Promise<Made> {
   try {
+    if (sound) await writer.addSound(sound);
     for (const [done, index] of order.entries()) {
       await writer.addFrame(await source.frame(index));
       onProgress((done + 1) / order.length);

@@ -7,6 +7,8 @@ export type ExportPlan = {
   readonly source: FrameSource;
   readonly order: readonly number[];
   readonly marking: VideoMarking;
+  /** Mono samples at 48 kHz, for formats that have sound. */
+  readonly sound?: Float32Array | undefined;
   readonly onProgress: (done: number) => void;
 };
 

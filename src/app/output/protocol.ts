@@ -6,6 +6,8 @@ export type ExportRequest = {
   readonly result: StoredResult;
   readonly format: ExportFormat;
   readonly options: ExportOptions;
+  /** Mono samples at 48 kHz, decoded by the page: workers cannot. */
+  readonly sound?: Float32Array | undefined;
 };
 
 export type ExportAnswer =

@@ -5,10 +5,10 @@ import type { ExportAnswer, ExportRequest } from './protocol.ts';
 
 const answer = (message: ExportAnswer): void => postMessage(message);
 
-async function make({ result, format, options }: ExportRequest): Promise<void> {
+async function make({ result, format, options, sound }: ExportRequest): Promise<void> {
   try {
     const onProgress = (done: number): void => answer({ type: 'progress', done });
-    answer({ type: 'made', file: await makeFile(result, format, options, onProgress) });
+    answer({ type: 'made', file: await makeFile(result, format, options, onProgress, sound) });
   } catch (error) {
     const code = error instanceof EngineError ? error.code : 'internal';
     const message = error instanceof Error ? error.message : String(error);

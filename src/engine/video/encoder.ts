@@ -83,6 +83,13 @@ export const encodingError = (cause: unknown): EngineError =>
 export const emptyError = (): EngineError =>
   new EngineError('video/empty', 'video — got no frame, needs at least one — add frames first');
 
+/** Returns the error for sound that a file has no track for. */
+export const silentError = (): EngineError =>
+  new EngineError(
+    'video/silent',
+    'video — got sound for a file without a sound track — create the writer with one',
+  );
+
 /** Returns the error for a call to a writer that has ended. */
 export const closedError = (): EngineError =>
   new EngineError('video/closed', 'video — got a call after the end — create another writer');

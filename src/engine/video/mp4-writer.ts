@@ -6,6 +6,7 @@ import {
   emptyError,
   encodingError,
   openFrameEncoder,
+  silentError,
   videoFormat,
   webCodecsHere,
 } from './encoder.ts';
@@ -94,12 +95,7 @@ export async function createMp4Writer(options: Mp4WriterOptions): Promise<VideoW
     ...(heard && { soundCodec: heard.codec }),
     async addSound(samples) {
       check();
-      if (!track) {
-        throw new EngineError(
-          'video/silent',
-          'video — got sound for a file without a sound track — create the writer with one',
-        );
-      }
+      if (!track) throw silentError();
       await track.add(samples);
       check();
     },

@@ -1,4 +1,4 @@
-/** Writes frames into a WebM file: VP9, else AV1, through the browser's own encoder and webm-muxer. */
+/** Writes frames into a WebM file: VP9, else AV1, and Opus, through the browser's own encoders and webm-muxer. */
 import { ArrayBufferTarget, Muxer } from 'webm-muxer';
 import type { EngineError } from '../gpu/errors.ts';
 import {
@@ -6,6 +6,7 @@ import {
   emptyError,
   encodingError,
   openFrameEncoder,
+  silentError,
   videoFormat,
   webCodecsHere,
 } from './encoder.ts';
@@ -13,26 +14,32 @@ import { workingCodec } from './encoder-probe.ts';
 import { markingTags, produceId } from './marking.ts';
 import type { Mp4WriterOptions } from './mp4-writer.ts';
 import { appendWebmTags, webmMedia } from './webm-tags.ts';
-import type { SilentWriter } from './writer.ts';
+import { openSoundTrack, SOUND_TRACK_RATE, workingSoundCodec } from './sound-track.ts';
+import type { SoundTrack } from './sound-track.ts';
+import type { VideoWriter } from './writer.ts';
 
 const CODEC_IDS = { avc: 'V_MPEG4/ISO/AVC', vp9: 'V_VP9', av1: 'V_AV1' } as const;
 
 /** What a WebM file is made of. */
-export type WebmWriterOptions = Omit<Mp4WriterOptions, 'sound' | 'allowed'>;
+export type WebmWriterOptions = Omit<Mp4WriterOptions, 'allowed'>;
 
 /**
  * Resolves to a writer for frames of the given size. Same frames, same browser: same bytes. Throws `video/size`, `video/fps`,
- * and `video/no-encoder` when nothing here encodes VP9 or AV1.
+ * `video/no-encoder` when nothing here encodes VP9 or AV1, and `video/no-sound-encoder` likewise where it is to have sound.
  */
-export async function createWebmWriter(options: WebmWriterOptions): Promise<SilentWriter> {
-  const { width, height, fps, marking } = options;
+export async function createWebmWriter(options: WebmWriterOptions): Promise<VideoWriter> {
+  const { width, height, fps, marking, sound } = options;
   const format = videoFormat(width, height, fps, options.bitsPerSecond);
   const webCodecs = options.webCodecs ?? webCodecsHere();
   const choice = await workingCodec(format, webCodecs, ['vp9', 'av1']);
+  const heard = sound && (await workingSoundCodec(sound.webCodecs, ['opus']));
   const target = new ArrayBufferTarget();
   const muxer = new Muxer({
     target,
     video: { codec: CODEC_IDS[choice.codec], width, height, frameRate: fps },
+    ...(heard && {
+      audio: { codec: 'A_OPUS', numberOfChannels: 1, sampleRate: SOUND_TRACK_RATE },
+    }),
   });
   let failure: EngineError | undefined;
   const fail = (cause: unknown): void => {
@@ -47,12 +54,32 @@ export async function createWebmWriter(options: WebmWriterOptions): Promise<Sile
       muxer.addVideoChunkRaw(data, type, timestamp, metadata),
     fail,
   );
+  const track: SoundTrack | undefined =
+    heard &&
+    openSoundTrack(
+      heard.codec,
+      heard.codecs,
+      ({ data, type, timestamp, metadata }) =>
+        muxer.addAudioChunkRaw(data, type, timestamp, metadata),
+      fail,
+    );
+  const close = (): void => {
+    encoder.close();
+    track?.close();
+  };
   const check = (): void => {
-    if (failure) encoder.close();
+    if (failure) close();
     if (failure) throw failure;
   };
   return {
     ...choice,
+    ...(heard && { soundCodec: heard.codec }),
+    async addSound(samples) {
+      check();
+      if (!track) throw silentError();
+      await track.add(samples);
+      check();
+    },
     async addFrame(rgba) {
       check();
       await encoder.add(rgba);
@@ -61,9 +88,9 @@ export async function createWebmWriter(options: WebmWriterOptions): Promise<Sile
     async finish() {
       check();
       if (encoder.frames === 0) throw emptyError();
-      await encoder.flush().catch(fail);
+      await Promise.all([encoder.flush(), track?.flush()]).catch(fail);
       check();
-      encoder.close();
+      close();
       muxer.finalize();
       failure = closedError();
       const file = new Uint8Array(target.buffer);
@@ -71,7 +98,7 @@ export async function createWebmWriter(options: WebmWriterOptions): Promise<Sile
     },
     abort() {
       failure ??= closedError();
-      encoder.close();
+      close();
       encoder.wake();
     },
   };

@@ -5,6 +5,7 @@ import {
   EngineError,
   resolveSettings,
 } from '../../../src/engine/index.ts';
+import { decodeSound } from '../../../src/app/sound.ts';
 import { diagnostics } from '../../../src/app/trust/diagnostics.ts';
 import type { DiagnosticsFacts } from '../../../src/app/trust/diagnostics.ts';
 import { decodePicture, intake } from '../../../src/app/files/picture.ts';
@@ -50,18 +51,31 @@ function frameOf(width: number, height: number, index: number, flat?: number) {
   return rgba;
 }
 
-type Pattern = { width: number; height: number; frames: number; flat?: number; raw: boolean };
+type Pattern = {
+  width: number;
+  height: number;
+  frames: number;
+  flat?: number;
+  raw: boolean;
+  sound?: boolean;
+};
 
-async function resultOf({ width, height, frames, flat, raw }: Pattern): Promise<StoredResult> {
+async function resultOf(pattern: Pattern): Promise<StoredResult> {
+  const { width, height, frames, flat, raw, sound = false } = pattern;
   const marking = { tool: 'Zoetrope test', settings };
-  const writer = await createMp4Writer({ width, height, fps: FPS, marking });
+  const writer = await createMp4Writer({
+    ...{ width, height, fps: FPS, marking },
+    ...(sound && { sound: {} }),
+  });
+  const tone = Float32Array.from({ length: (48_000 * frames) / FPS }, (_, i) => Math.sin(i / 17));
+  if (sound) await writer.addSound(tone);
   const all = Array.from({ length: frames }, (_, i) => frameOf(width, height, i, flat));
   for (const frame of all) await writer.addFrame(frame);
   const video = new Blob([await writer.finish()], { type: 'video/mp4' });
   const facts: ResultFacts = {
     ...{ id: 'test', createdAt: 0, model: 'motion', settings, type: 'video/mp4' },
     ...{ codec: writer.codecString, width, height, frames, fps: FPS, bytes: video.size },
-    hasSound: false,
+    hasSound: sound,
   };
   return { facts, video, rawFrames: raw ? new Blob(all) : undefined };
 }
@@ -122,6 +136,13 @@ const media = {
       const told = await codeOr(() => settingsOf(blob));
       return { ...facts, type: blob.type, told, shares, content: await toBase64(blob) };
     }),
+  /** How loud the sound of a file is, and for how long. */
+  heard: async (file: string) => {
+    const { channels, sampleRate } = await decodeSound(new Blob([fromBase64(file)]));
+    const samples = channels[0] ?? new Float32Array();
+    const power = samples.reduce((sum, value) => sum + value ** 2, 0) / samples.length;
+    return { seconds: samples.length / sampleRate, power };
+  },
   /** The first decoded frame of an MP4 of a pattern against the one that went in, and the mean colour. */
   roundTrip: async (pattern: Pattern) => {
     const { video } = await resultOf(pattern);
