@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CommandError, EXIT } from '../lib/command-error.mjs';
 import { barChart } from './chart.mjs';
+import { STAGES } from './clips.mjs';
 import { gains } from './ladder.mjs';
 import { bestOf, ceilingText } from './operators.mjs';
 import { deviceName, markdownTable, number } from './table.mjs';
@@ -17,6 +18,7 @@ import { deviceName, markdownTable, number } from './table.mjs';
  * @property {readonly string[]} arguments
  * @property {Operators} [operators]
  * @property {Ladder} [ladder]
+ * @property {import('./clips.mjs').ClipReport} [clips]
  */
 
 const NOTES = 'performance-notes.md';
@@ -42,6 +44,7 @@ export function writePage(docs, files) {
     'Measured in a browser by `npm run bench`; this page and its plots are made by `npm run bench -- --page FILE...` from the figures that `--json` keeps.',
     readNotes(join(docs, NOTES)),
     ...parts,
+    ...clipsPart(reports),
   ];
   writeFileSync(
     join(docs, 'performance.md'),
@@ -199,6 +202,37 @@ function ladderPart(report, ladder, save) {
       lines,
     ),
     `![Speed-up](${speed})\n![Memory](${memory})`,
+  ];
+}
+
+/**
+ * One table for all runs of clips.
+ * @param {readonly Report[]} reports
+ */
+function clipsPart(reports) {
+  const runs = reports.flatMap((report) => {
+    const { clips } = report;
+    return clips ? [{ clips, origin: origin(report, clips) }] : [];
+  });
+  const [first] = runs;
+  if (!first) return [];
+  const { clipSteps } = first.clips;
+  const lines = runs.flatMap(({ clips }) =>
+    clips.rows.flatMap(({ name, result }) => {
+      if (!result) return [];
+      const { stages, steps, clipSeconds, firstSeconds, peakBytes } = result;
+      return [
+        [
+          ...[name, ...STAGES.map((stage) => number(stages[stage] / 1000)), `${steps}`],
+          ...[number(clipSeconds), number(firstSeconds), number(peakBytes / 1e9)],
+        ],
+      ];
+    }),
+  );
+  return [
+    '## DynamiCrafter',
+    `${runs.map((run) => run.origin).join('; ')}. Random weights, 16 frames, guidance. Seconds of each stage of a clip whose weights, shaders and rows of text stayed from the one before. "${clipSteps} steps" is the stages and ${clipSteps} times the step, of which as many were run as "timed" says. "First" is the clip before, of one step: weights made on the device, shaders compiled, kernels timed. The peak holds all networks at once.`,
+    markdownTable(['clip', ...STAGES, 'timed', `${clipSteps} steps`, 'first', 'peak GB'], lines),
   ];
 }
 

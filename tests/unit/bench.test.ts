@@ -121,13 +121,33 @@ describe('plots and page', () => {
           { name: 'fast', aside: true, switches: {}, result: result(2, 1e9) },
         ],
       };
+      const stages = { text: 0, picture: 200, encode: 80, prepare: 900, step: 800, decode: 2000 };
+      const clip = (name: string) => ({
+        ...{ name, variant: '1024', precision: 'f16', weights: 'as computed', tiny: false },
+        result: { stages, steps: 5, clipSeconds: 43.18, firstSeconds: 9.9, peakBytes: 6e9 },
+      });
+      const clips = (name: string) => ({
+        ...{ clipSteps: 50, browser: 'B/1', failures: 0, rows: [clip(name)] },
+        device: { ...device, software: false, capabilities: {} },
+      });
       const file = join(folder, 'report.json');
+      const others = ['f16', 'f32'].map((name) => {
+        const path = join(folder, `${name}.json`);
+        const run = { date: '2026-01-02T', arguments: ['--clips', '--only', name] };
+        writeFileSync(path, JSON.stringify({ ...run, clips: clips(name) }));
+        return path;
+      });
       const words = ['--ladder', 'm', '--json', 'x.json'];
       writeFileSync(file, JSON.stringify({ date: '2026-01-02T', arguments: words, ladder }));
-      writePage(folder, [file]);
+      writePage(folder, [file, ...others]);
       const page = readFileSync(join(folder, 'performance.md'), 'utf8');
       expect(page).toContain('| (fast) | 2.00 | 4.00× | 1.00 | 4.00× | 8 | 7 | 0.0e+0 |');
       expect(page).toContain('`npm run bench -- --ladder m`');
+      expect(page).toContain('`npm run bench -- --clips --only f32`');
+      expect(page).toContain(
+        '| f16 | 0.00 | 0.200 | 0.0800 | 0.900 | 0.800 | 2.00 | 5 | 43.2 | 9.90 | 6.00 |',
+      );
+      expect(page.match(/^## DynamiCrafter$/gm)).toHaveLength(1);
       expect(readFileSync(join(folder, 'media/m-memory.svg'), 'utf8')).toContain('4.00 GB');
     } finally {
       rmSync(folder, { recursive: true });
