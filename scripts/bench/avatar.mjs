@@ -20,7 +20,7 @@ const SIZES = ['full', 'tiny'];
 const ROW_SECONDS = 300;
 const WIDTHS = [24, -9, -9, -8, -8, -8, 0];
 /** The parts of a block, as the trace names them. */
-const STAGES = ['sound', 'denoise', 'decode', 'encode'];
+export const STAGES = ['sound', 'denoise', 'decode', 'encode'];
 
 /**
  * Measures the rows whose name begins with `only` and prints them; `keep` is given what there is after each, and the

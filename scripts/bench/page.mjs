@@ -2,6 +2,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CommandError, EXIT } from '../lib/command-error.mjs';
+import { avatarPart } from './avatar-page.mjs';
 import { barChart } from './chart.mjs';
 import { STAGES } from './clips.mjs';
 import { gains } from './ladder.mjs';
@@ -19,6 +20,7 @@ import { deviceName, markdownTable, number } from './table.mjs';
  * @property {Operators} [operators]
  * @property {Ladder} [ladder]
  * @property {import('./clips.mjs').ClipReport} [clips]
+ * @property {import('./avatar.mjs').AvatarReport} [avatar]
  */
 
 const NOTES = 'performance-notes.md';
@@ -45,6 +47,11 @@ export function writePage(docs, files) {
     readNotes(join(docs, NOTES)),
     ...parts,
     ...clipsPart(reports),
+    ...avatarPart(
+      reports.flatMap((report) =>
+        report.avatar ? [{ about: origin(report, report.avatar), avatar: report.avatar }] : [],
+      ),
+    ),
   ];
   writeFileSync(
     join(docs, 'performance.md'),
@@ -79,7 +86,7 @@ const origin = ({ date, arguments: words }, { device, browser }) =>
   `${date.slice(0, 10)}, ${browser}, ${deviceName(device)}: \`npm run bench -- ${measuring(words).join(' ')}\``;
 
 /** Options that say where things lie, not what is measured. */
-const PLACES = ['--bench', '--json', '--browser', '--dist'];
+const PLACES = ['--bench', '--json', '--trace', '--browser', '--dist'];
 
 /**
  * Returns the arguments of a command without those that say where things lie.
