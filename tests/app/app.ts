@@ -1,5 +1,6 @@
 /** The built app for tests: served as the commands serve it, in a browser on the software adapter. */
-import { readdirSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import type { Page } from 'puppeteer';
@@ -19,16 +20,27 @@ export type OpenApp = {
   readonly complaints: string[];
   /** Method and address of every request. */
   readonly requests: string[];
+  /**
+   * Puts a script before those of all workers and loads the page again: what it changes is what the worker finds. Only in an
+   * app that was opened with `workersFirst`.
+   */
+  reopen(workersFirst: string, query?: string): Promise<void>;
   /** Ends the browser's GPU process, as a driver that restarts does. */
   crashGpu(): Promise<void>;
   close(): Promise<void>;
 };
 
+export type AppOptions = {
+  /** Whether `reopen` will be used: no service worker then, which would keep the scripts as they were. */
+  readonly workersFirst?: boolean;
+};
+
 /** Opens the page with the tiny model's files in place of the built-in model's. */
-export async function openApp(): Promise<OpenApp> {
+export async function openApp({ workersFirst = false }: AppOptions = {}): Promise<OpenApp> {
   // ZOETROPE_APP names a built app to test in place of the one in dist/.
   const dist = builtApp(process.env['ZOETROPE_APP']);
-  const server = await serve(dist, tinyFiles(dist));
+  const scripts = workersFirst ? changeableScripts(dist) : undefined;
+  const server = await serve(dist, { ...tinyFiles(dist), ...scripts?.mounts });
   const { browser, page: first } = await openInBrowser(
     `${server.url}animate.html`,
     async () => true,
@@ -48,6 +60,11 @@ export async function openApp(): Promise<OpenApp> {
   await page.goto(server.url);
   return {
     ...{ page, complaints, requests, url: server.url },
+    async reopen(first, query = '') {
+      scripts?.begin(first);
+      await page.goto(`${server.url}${query}`);
+      await page.waitForSelector('#generate');
+    },
     async crashGpu() {
       const session = await browser.target().createCDPSession();
       // The answer may go down with the process.
@@ -56,7 +73,29 @@ export async function openApp(): Promise<OpenApp> {
     async close() {
       await browser.close();
       await server.close();
+      scripts?.drop();
     },
+  };
+}
+
+/** The scripts of a build's workers as files that can be changed while they are served. */
+function changeableScripts(dist: string) {
+  const scratch = mkdtempSync(join(tmpdir(), 'workers-'));
+  const names = readdirSync(join(dist, 'assets')).filter((name) => /worker-.*\.js$/.test(name));
+  const begin = (first: string): void => {
+    for (const name of names) {
+      const text = readFileSync(join(dist, 'assets', name), 'utf8');
+      writeFileSync(join(scratch, name), `${first}\n${text}`);
+    }
+  };
+  begin('');
+  const mounts = Object.fromEntries(
+    names.map((name) => [`/assets/${name}`, join(scratch, name)] as const),
+  );
+  return {
+    mounts: { ...mounts, '/service-worker.js': join(scratch, 'none.js') },
+    begin,
+    drop: () => rmSync(scratch, { recursive: true }),
   };
 }
 

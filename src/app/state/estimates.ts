@@ -2,8 +2,8 @@
 import { effect, signal } from '@preact/signals';
 import { PRESETS } from '../../engine/index.ts';
 import type { Preset } from '../../engine/index.ts';
-import { AppError } from '../app-error.ts';
-import type { Estimate } from '../engine/protocol.ts';
+import { RunError } from '../engine/client.ts';
+import type { Estimate, Failure } from '../engine/protocol.ts';
 import { engine } from './engine.ts';
 import { current } from './jobs.ts';
 import { machine } from './machine.ts';
@@ -22,9 +22,9 @@ let timer = 0;
 export function followEstimates(): void {
   effect(() => {
     const asked = { model: modelChoice.value, settings: settings.value, size: picture.value?.size };
-    const idle = machine.value.state === 'ready' && !current.value;
+    // A run has the device to itself, and before a picture is there nothing is loaded that may not be needed.
+    const idle = machine.value.state === 'ready' && asked.size && !current.value;
     clearTimeout(timer);
-    // A run has the device to itself.
     if (idle) timer = window.setTimeout(() => void ask(asked, ++round), PATIENCE_MS);
   });
   effect(() => {
@@ -48,8 +48,8 @@ async function ask(asked: Asked, mine: number): Promise<void> {
         ...(asked.size && { picture: asked.size }),
       })
       .catch((error: unknown) => {
-        // What is wrong with the wishes is told when they are to be fulfilled.
-        if (error instanceof AppError) return undefined;
+        // What else is wrong with the wishes is told when they are to be fulfilled.
+        if (error instanceof RunError) return unfit(error.failure);
         throw error;
       });
     if (mine !== round) return;
@@ -57,3 +57,9 @@ async function ask(asked: Asked, mine: number): Promise<void> {
     estimates.value = estimate ? { ...others, [preset]: estimate } : others;
   }
 }
+
+/** A run that cannot even be planned on this device. */
+const unfit = (reason: Failure): Estimate | undefined =>
+  reason.code === 'gpu/limit'
+    ? { seconds: undefined, peakBytes: 0, measured: false, fits: false, reason }
+    : undefined;

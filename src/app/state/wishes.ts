@@ -18,6 +18,8 @@ export type Wishes = {
   readonly motion: number;
   readonly camera: string;
   readonly loop: boolean;
+  /** The first frame is the picture itself. */
+  readonly pinFirst: boolean;
   readonly seed: number;
   readonly shape: Shape;
   readonly negativePrompt: string;
@@ -32,6 +34,7 @@ const DEFAULTS: Wishes = {
   motion: 0.5,
   camera: '',
   loop: false,
+  pinFirst: false,
   seed: 0,
   shape: 'picture',
   negativePrompt: '',
@@ -71,6 +74,7 @@ export function settingsOf(wanted: Wishes): Partial<Settings> {
     ...{ prompt, preset, motion, camera, loop, seed, precision },
     ...(negativePrompt !== '' && { negativePrompt }),
     ...(weights !== 'whole' && { weights }),
+    ...(wanted.pinFirst && { pinFirst: true }),
     ...wanted.overrides,
   };
 }
@@ -99,7 +103,8 @@ export function adoptSettings(settings: Partial<Settings>): void {
   const overrides = Object.fromEntries(
     OVERRIDES.filter((name) => settings[name] !== undefined).map((name) => [name, settings[name]]),
   );
-  wishes.value = { ...DEFAULTS, ...given, overrides, weights: settings.weights ?? 'whole' };
+  const { weights = 'whole', pinFirst = false } = settings;
+  wishes.value = { ...DEFAULTS, ...given, overrides, weights, pinFirst };
 }
 
 /** What was remembered, as far as it still makes sense. */

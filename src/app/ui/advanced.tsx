@@ -66,6 +66,12 @@ export const Advanced = () => (
       checked={wishes.value.loop}
       onChange={(loop) => wish({ loop })}
     />
+    <Check
+      id="pin-first"
+      label={text('pin.label')}
+      checked={wishes.value.pinFirst}
+      onChange={(pinFirst) => wish({ pinFirst })}
+    />
     <button type="button" id="reset" onClick={resetWishes}>
       {text('advanced.reset')}
     </button>

@@ -1,7 +1,12 @@
 /** A failure in words, with the program's own beside them for those who ask. */
 import type { Failure } from '../engine/protocol.ts';
 import { text } from '../i18n/text.ts';
+import { DiagnosticsButton } from './diagnostics-button.tsx';
 import { failureText } from './failure-text.ts';
+
+/** Whether a report may help: not where the person can do all that is to be done. */
+const isOurs = ({ code }: Failure): boolean =>
+  !/^(cancelled|picture\/|image\/|settings\/|update\/|storage\/quota)/.test(code);
 
 /** The note. */
 export const FailureNote = ({ failure }: { readonly failure: Failure }) => (
@@ -15,5 +20,6 @@ export const FailureNote = ({ failure }: { readonly failure: Failure }) => (
         <p>{failure.message}</p>
       </details>
     )}
+    {isOurs(failure) && <DiagnosticsButton failure={failure} />}
   </div>
 );

@@ -5,7 +5,10 @@ import { chime, chooseChime, chooseNotify, notify } from '../state/attention.ts'
 import { eraseEverything, erasing } from '../state/erasing.ts';
 import { Check } from './check.tsx';
 import { Dialog } from './dialog.tsx';
+import { DiagnosticsButton } from './diagnostics-button.tsx';
 import { FailureNote } from './failure-note.tsx';
+import { RunLogButton } from './run-log-button.tsx';
+import { SanityCheck } from './sanity-check.tsx';
 
 /** The foot. */
 export function Footer() {
@@ -30,10 +33,13 @@ export function Footer() {
       </div>
       <p class="hint">{text('foot.privacy')}</p>
       <div class="ways">
+        <SanityCheck />
+        <RunLogButton />
         <button type="button" id="erase" class="quiet" onClick={() => (asking.value = true)}>
           {text('erase.label')}
         </button>
       </div>
+      <DiagnosticsButton />
       {asking.value && <EraseDialog onClose={() => (asking.value = false)} />}
     </footer>
   );

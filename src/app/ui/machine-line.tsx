@@ -2,13 +2,17 @@
 import { text } from '../i18n/text.ts';
 import { machine } from '../state/machine.ts';
 import type { Machine } from '../state/machine.ts';
+import { DiagnosticsButton } from './diagnostics-button.tsx';
 import { failureText } from './failure-text.ts';
 
 /** The line. */
 export const MachineLine = () => (
-  <p id="adapter" role="status" class={`machine ${tone(machine.value)}`}>
-    {lineOf(machine.value)}
-  </p>
+  <div class={`machine ${tone(machine.value)}`}>
+    <p id="adapter" role="status">
+      {lineOf(machine.value)}
+    </p>
+    {machine.value.state === 'missing' && <DiagnosticsButton failure={machine.value.failure} />}
+  </div>
 );
 
 const tone = (known: Machine): string =>

@@ -19,12 +19,19 @@ function factsOf(preset: Preset): string {
   return `${said} · ${frames}`;
 }
 
+/** The next smaller preset that does fit, to be named in place of one that does not. */
+function smallerThan(preset: Preset): { readonly smaller?: Preset } {
+  const below = PRESETS.slice(0, PRESETS.indexOf(preset));
+  const smaller = below.findLast((each) => estimates.value[each]?.fits === true);
+  return smaller ? { smaller } : {};
+}
+
 /** Time and memory on this machine; why it cannot be, where it cannot. */
 function estimateText(preset: Preset): string {
   const estimate = estimates.value[preset];
   if (!estimate) return '';
   const { seconds, peakBytes, measured, fits, reason } = estimate;
-  if (!fits && reason) return failureText(reason);
+  if (!fits && reason) return failureText({ ...reason, ...smallerThan(preset) });
   return [
     seconds !== undefined && text('estimate.seconds', { time: leftText(1000 * seconds) }),
     text('estimate.memory', { size: bytesText(peakBytes) }),
