@@ -22,6 +22,7 @@ import type {
 } from './run.ts';
 import type { PrecisionChoice, Settings } from './settings.ts';
 import { createMp4Writer } from './video/mp4-writer.ts';
+import { pinFirst } from './video/pin-first.ts';
 import type { Mp4WriterOptions } from './video/mp4-writer.ts';
 import type { SoundCodec } from './video/sound-track.ts';
 
@@ -51,9 +52,12 @@ export async function* run(model: RunnableModel, request: RunRequest, context: R
       progress.advance(stage, done);
     },
   });
+  const { picture } = request;
+  const pin = settings.pinFirst === true && picture ? pinFirst(picture.data) : undefined;
   const frameHashes: string[] = [];
   let report: ModelReport | undefined;
   for await (const frame of keepingResult(frames, (result) => (report = result))) {
+    pin?.(frame.data, frame.index);
     frameHashes.push(await hashOf(frame.data));
     yield frame;
   }

@@ -49,6 +49,8 @@ export type Settings = {
   readonly imageGuidance?: number;
   /** Weight matrices as small integers: a half or a quarter of the memory; absent = as `precision` says. */
   readonly weights?: WeightsChoice;
+  /** Whether the first frame is the picture itself, for models that paint it anew; absent = as the model paints it. */
+  readonly pinFirst?: boolean;
   /** Whether weights are read block by block in each step, for models that the graphics memory does not hold. */
   readonly stream?: boolean;
 };

@@ -25,7 +25,11 @@ const TEXTS: readonly Name[] = [
   'precision',
   'weights',
 ];
-const NUMBERS: readonly Name[] = ['frames', 'steps', 'motion', 'seed', 'fps', 'guidance', 'shift'];
+const NUMBERS: readonly Name[] = [
+  ...(['frames', 'steps', 'motion', 'seed', 'fps'] as const),
+  ...(['guidance', 'shift', 'rate', 'eta', 'imageGuidance'] as const),
+];
+const SWITCHES: readonly Name[] = ['loop', 'pinFirst', 'stream'];
 
 const none = (detail: string): EngineError =>
   new EngineError(
@@ -57,7 +61,7 @@ export function checkedSettings(text: string): FoundSettings {
   };
   take(TEXTS, 'string');
   take(NUMBERS, 'number');
-  take(['loop'], 'boolean');
+  take(SWITCHES, 'boolean');
   const size = sizeOf(found.get('size'));
   if (size) settings['size'] = size;
   if (Object.keys(settings).length === 0) throw none('none that are known');
