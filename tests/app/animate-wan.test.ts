@@ -75,7 +75,7 @@ describe('npm run animate with the folder of a Wan model', () => {
     expect(new Set(first.frameHashes).size).toBeGreaterThan(1);
     expect(first.model).toMatchObject({ family: 'wan', guidance: 1, shift: 5 });
     expect(first.settings).toMatchObject({ fps: 24, steps: 2 });
-    expect(Object.keys(first.timings)).toEqual(['load', 'prepare', 'encode', 'denoise', 'render']);
+    expect(Object.keys(first.timings)).toEqual(['load', 'text', 'picture', 'denoise', 'decode']);
     expect(readFileSync(video).subarray(4, 8).toString('latin1')).toBe('ftyp');
     expect(reportOf('--prompt', 'A wren sings.').frameHashes).toEqual(first.frameHashes);
     expect(reportOf('--prompt', 'A wren sings.', '--seed', '1').frameHashes).not.toEqual(
@@ -138,7 +138,7 @@ describe('npm run animate with the folder of a Wan model', () => {
     await server.close();
     expect(told).toContain('licence: Apache-2.0');
     expect(status).toBe(0);
-    const { model: ran, settings } = JSON.parse(readFileSync(report, 'utf8')) as AnimateReport;
+    const { model: ran, settings } = JSON.parse(readFileSync(report, 'utf8')) as RunReport;
     expect(ran).toMatchObject({ shift: 7 });
     expect(settings.fps).toBe(12);
   });

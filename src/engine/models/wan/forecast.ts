@@ -27,6 +27,7 @@ import type { Conditions } from './expert.ts';
 import { loadExpert } from './expert.ts';
 import { MASK_CHANNELS } from './image-condition.ts';
 import type { LatentSize } from './pipeline-request.ts';
+import { checkRequest, END_ALONE } from './pipeline-request.ts';
 import { umt5Encoder, parseUmt5Config } from './umt5.ts';
 import { framesPerLatent, pixelsPerLatent, readVaeConfig } from './vae-config.ts';
 import type { VaeConfig } from './vae-config.ts';
@@ -83,7 +84,7 @@ export type Forecast = {
 
 /**
  * Resolves to the memory and the work of a run on a device that can do what `caps` says. Throws `weights/config` for settings that no
- * model has, `gpu/limit` when a single tensor is larger than the device binds.
+ * model has, `wan/size`, `wan/frames` and `wan/steps` for what it cannot make, `gpu/limit` when a single tensor is larger than the device binds.
  */
 export async function forecastWan(
   parts: WanParts,
@@ -91,6 +92,7 @@ export async function forecastWan(
   precision: Precision,
   caps: Capabilities,
 ): Promise<Forecast> {
+  checkFootprint(parts, footprint);
   const gpu = paperGpu(caps);
   const counter = new PaperExecutor(gpu);
   const { weights } = footprint;
@@ -111,6 +113,19 @@ export async function forecastWan(
     largestBuffer: Math.max(...stages.map(({ largestBuffer }) => largestBuffer)),
     flops: stages.reduce((sum, { flops }) => sum + flops, 0),
   };
+}
+
+/** Throws what a run of this size would throw: `wan/size`, `wan/frames`, `wan/steps`. */
+function checkFootprint(parts: WanParts, { width, height, frames, steps }: WanFootprint): void {
+  const vae = readVaeConfig(parts.vae);
+  const { ph, pw } = parseWanConfig(parts.transformer).patch;
+  checkRequest(
+    { prompt: END_ALONE, width, height, frames, steps, shift: 1, guidance: 1 },
+    {
+      ...{ time: framesPerLatent(vae), space: pixelsPerLatent(vae) },
+      ...{ channels: vae.z_dim, patch: Math.max(ph, pw) },
+    },
+  );
 }
 
 type Plan = {
