@@ -5,9 +5,12 @@ import {
   EngineError,
   openReleased,
   openReleasedClips,
+  openReleasedPicture,
   openWan,
   parseCatalog,
   parseClipModels,
+  pictureNames,
+  pictureShape,
   shapeOf,
   Store,
   urlFiles,
@@ -16,6 +19,7 @@ import {
 import type {
   MotionModelFiles,
   OpenClipsOptions,
+  OpenPictureOptions,
   ReleasedOptions,
   RunnableModel,
   WanModelFiles,
@@ -77,6 +81,20 @@ export const openClipModel = async (
 /** Returns one of them to be planned alone; undefined for a name of none. */
 export const plannedClipModel = (id: string): RunnableModel | undefined =>
   clipShape(releasedModels, id);
+
+/** Names of the released models that paint. */
+export const paintingNames: readonly string[] = pictureNames(releasedModels);
+
+/** Opens one of them; what is not stored yet is fetched. Throws `weights/storage`, and what `openReleasedPicture` throws. */
+export const openPaintingModel = async (
+  id: string,
+  options: OpenPictureOptions,
+): Promise<RunnableModel> =>
+  openReleasedPicture(releasedModels, id, new Store(await browserEnvironment()), options);
+
+/** Returns one of them to be planned alone; undefined for a name of none. */
+export const plannedPaintingModel = (id: string): RunnableModel | undefined =>
+  pictureShape(releasedModels, id);
 
 /** Returns a released model without its weights, for plans; undefined for a name of none. */
 export const releasedShape = (id: string): WanModelFiles | undefined =>

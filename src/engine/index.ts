@@ -70,6 +70,14 @@ export { speakToMp4 } from './speak.ts';
 export type { AvatarSettings, Sound, SpeakOptions, SpokenVideo } from './speak.ts';
 export { openAvatar, runnableAvatar } from './run-avatar.ts';
 export { openNewbie, runnableNewbie } from './run-newbie.ts';
+export {
+  isPictureFolder,
+  openPictureFolder,
+  openReleasedPicture,
+  pictureNames,
+  pictureShape,
+} from './open-pictures.ts';
+export type { OpenPictureOptions } from './open-pictures.ts';
 export { runnablePainted } from './run-painted.ts';
 export type { Painting } from './run-painted.ts';
 export { isXmlPrompt, readPrompt, writePrompt } from './models/newbie/prompt.ts';

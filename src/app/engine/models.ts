@@ -1,7 +1,9 @@
 /** The model that a run names, opened: the same one each time, so that its weights can stay on the device. */
 import {
   isClipFolder,
+  isPictureFolder,
   openClips,
+  openPictureFolder,
   runnableMotion,
   runnableWan,
   urlFiles,
@@ -11,8 +13,11 @@ import {
   clipNames,
   openClipModel,
   openModel,
+  openPaintingModel,
   openReleasedModel,
+  paintingNames,
   plannedClipModel,
+  plannedPaintingModel,
   releasedNames,
   releasedShape,
 } from '../catalog.ts';
@@ -48,6 +53,8 @@ export function openForPlan(
   if (planned) return Promise.resolve(runnableWan(planned));
   const clips = 'name' in choice ? plannedClipModel(choice.name) : undefined;
   if (clips) return Promise.resolve(clips);
+  const painting = 'name' in choice ? plannedPaintingModel(choice.name) : undefined;
+  if (painting) return Promise.resolve(painting);
   return openRunnable(choice, { gpu, signal, onProgress: () => undefined });
 }
 
@@ -92,9 +99,13 @@ async function openRunnable(
     return openClipModel(choice.name, fetching);
   if ('name' in choice && releasedNames.includes(choice.name))
     return runnableWan(await openReleasedModel(choice.name, { caps: gpu.caps, ...fetching }));
-  if ('folder' in choice && choice.paths && isClipFolder(choice.paths)) {
-    const files = urlFiles(choice.folder, { signal: new AbortController().signal }, choice.paths);
-    return openClips(files, choice.variant);
+  if ('name' in choice && paintingNames.includes(choice.name))
+    return openPaintingModel(choice.name, fetching);
+  if ('folder' in choice && choice.paths) {
+    const { signal: ever } = new AbortController();
+    const files = urlFiles(choice.folder, { signal: ever }, choice.paths);
+    if (isClipFolder(choice.paths)) return openClips(files, choice.variant);
+    if (isPictureFolder(choice.paths)) return openPictureFolder(files);
   }
   // Later runs read from it too: a cancel of this one must not reach them.
   const files = await openModel(choice, new AbortController().signal);

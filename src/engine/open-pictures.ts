@@ -1,0 +1,92 @@
+/** Models that paint, and those that make a picture speak, from a folder or from the catalog, ready to be planned and run. */
+import { EngineError } from './gpu/errors.ts';
+import { parseCatalog } from './models/catalog.ts';
+import type { CatalogPicture } from './models/catalog.ts';
+import { Library } from './models/library.ts';
+import type { NewbieComponent, NewbieSource } from './models/newbie/request.ts';
+import type { RunnableModel } from './run.ts';
+import { openAvatar, runnableAvatar } from './run-avatar.ts';
+import { openNewbie, runnableNewbie } from './run-newbie.ts';
+import type { HubOptions } from './weights/hub.ts';
+import type { ModelFiles } from './weights/model-files.ts';
+import type { ModelProgress } from './weights/model-download.ts';
+import { storedFiles } from './weights/model-download.ts';
+import type { Store } from './weights/store.ts';
+
+const SPEAKS = 'audio_encoder/config.json';
+const PAINTS = 'clip_model/config.json';
+
+/** Whether the files at `paths` are those of Live Avatar or of NewBie-image. */
+export const isPictureFolder = (paths: readonly string[]): boolean =>
+  paths.includes(SPEAKS) || paths.includes(PAINTS);
+
+/** Resolves to the model in such a folder. Throws what `openAvatar` and `openNewbie` throw. */
+export const openPictureFolder = async (files: ModelFiles): Promise<RunnableModel> =>
+  files.paths?.includes(SPEAKS)
+    ? runnableAvatar(await openAvatar(files))
+    : runnableNewbie(await openNewbie(files));
+
+/** Returns the ids of the catalog's models that paint. Throws `catalog/entry`. */
+export const pictureNames = (catalog: unknown): readonly string[] =>
+  parseCatalog(catalog).pictures.map(({ id }) => id);
+
+export type OpenPictureOptions = {
+  readonly hub?: HubOptions;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: ModelProgress) => void;
+  /** Told when quantised weights cannot be kept. */
+  readonly onPackError?: (error: unknown) => void;
+};
+
+/** Resolves to a model of the catalog; what is not stored yet is fetched. Throws `model/unknown` and what `Library.download` throws. */
+export async function openReleasedPicture(
+  catalog: unknown,
+  id: string,
+  store: Store,
+  { hub, signal, onProgress, onPackError }: OpenPictureOptions = {},
+): Promise<RunnableModel> {
+  const library = new Library(catalog, store);
+  const options = { ...hub, ...(signal && { signal }) };
+  const { state } = (await library.list()).find((model) => model.id === id) ?? {};
+  if (state !== 'stored')
+    await library.download(id, { ...options, ...(onProgress && { onProgress }) });
+  return openPictureFolder(storedFiles(store, await library.plan(id, options), onPackError));
+}
+
+/** Returns a model of the catalog to be planned and not to be run; undefined for an id of none. Throws `catalog/entry`. */
+export function pictureShape(catalog: unknown, id: string): RunnableModel | undefined {
+  const { pictures, configs } = parseCatalog(catalog);
+  const model = pictures.find((each) => each.id === id);
+  if (!model) return undefined;
+  return runnableNewbie({ parts: shapesOf(model, configs), tokenizer: () => needsFiles(id) });
+}
+
+/** Shapes of the released transformer that its settings do not tell. */
+const SHAPES: Readonly<Record<string, readonly number[]>> = {
+  't_embedder.mlp.0.weight': [1024, 256],
+  'layers.0.feed_forward.w1.weight': [9216, 2304],
+  'layers.0.attention.qkv.weight': [3840, 2304],
+  'cap_embedder.0.weight': [2560],
+  'clip_text_pooled_proj.0.weight': [1024],
+};
+
+function shapesOf(
+  { id, parts }: CatalogPicture,
+  configs: ReturnType<typeof parseCatalog>['configs'],
+): NewbieSource {
+  const weights = {
+    names: () => Object.keys(SHAPES),
+    has: (name: string) => name in SHAPES,
+    info: (name: string) => ({ shape: SHAPES[name] ?? needsFiles(id) }),
+    read: () => needsFiles(id),
+    readRows: () => needsFiles(id),
+  };
+  return {
+    config: async (name: NewbieComponent) => configs[parts[name]?.config ?? ''] ?? {},
+    weights: () => Promise.resolve(weights),
+  };
+}
+
+function needsFiles(id: string): never {
+  throw new EngineError('engine/assert', `${id} — got its settings alone, needs files`);
+}
