@@ -340,6 +340,15 @@ describe('the history', () => {
     expect(await call('list')).toHaveLength(1);
   });
 
+  it('keeps the frames of the three newest as they were made', async () => {
+    const bytes = 4 * PATTERN.width * PATTERN.height * PATTERN.frames;
+    expect(await call('addWithFrames', PATTERN)).toEqual([bytes, 0]);
+    for (let more = 0; more < 2; more++) await call('addWithFrames', PATTERN);
+    expect(await call('addWithFrames', PATTERN)).toEqual([...[bytes, bytes, bytes], ...[0, 0]]);
+    const folders = new Map((await call('figures')).folders);
+    expect(folders.get('frames')).toBe(3 * bytes);
+  });
+
   it('is erased with everything else that the site keeps', async () => {
     await page.evaluate(async () => {
       localStorage.setItem('theme', 'dark');

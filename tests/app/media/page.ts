@@ -5,6 +5,8 @@ import {
   EngineError,
   resolveSettings,
 } from '../../../src/engine/index.ts';
+import framesWorker from './frames-worker.ts?worker&url';
+import { trustedWorkerUrl } from '../../../src/app/trust/worker-url.ts';
 import { decodeSound } from '../../../src/app/sound.ts';
 import { diagnostics } from '../../../src/app/trust/diagnostics.ts';
 import type { DiagnosticsFacts } from '../../../src/app/trust/diagnostics.ts';
@@ -175,6 +177,20 @@ const media = {
       const { facts, video } = await resultOf(pattern);
       return { id: await history.add({ ...facts, video, poster: new Blob(['poster']) }) };
     }),
+  /** Adds a video whose frames a worker has kept; how many bytes of frames are found with each video, newest first. */
+  addWithFrames: async (pattern: Pattern) => {
+    const { facts, video, rawFrames } = await resultOf({ ...pattern, raw: true });
+    const worker = new Worker(trustedWorkerUrl(framesWorker), { type: 'module' });
+    const name = await new Promise<string | undefined>((resolve) => {
+      worker.addEventListener('message', ({ data }) => resolve(data as string | undefined));
+      void rawFrames?.arrayBuffer().then((all) => worker.postMessage([new Uint8ClampedArray(all)]));
+    });
+    worker.terminate();
+    await history.add({ ...facts, video, ...(name !== undefined && { frameFile: name }) });
+    const all = await history.list();
+    const opened = await Promise.all(all.map(({ id }) => history.openResult(id)));
+    return opened.map((result) => result.rawFrames?.size ?? 0);
+  },
   list: async () => history.list(),
   openedBytes: (id: string) => codeOr(async () => (await history.open(id)).size),
   remove: (id: string) => history.remove(id),
