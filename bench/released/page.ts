@@ -8,10 +8,10 @@ export type ReleasedBench = {
   open(): Promise<Adapter | undefined>;
   /** Runs a row on the files in the page's input; rejects with what went wrong. */
   run(row: ReleasedRow): Promise<RowResult>;
-  /** What the row is doing now. */
-  said(): string;
-  /** Resolves to the bytes a second at which the largest file reaches the page, nothing done with them. */
-  wire(bytes: number): Promise<number>;
+  /** What the row has told so far, a line for each stage. */
+  said(): readonly string[];
+  /** Resolves to the bytes a second at which the file at `url`, or the largest picked, reaches the page, and no more. */
+  wire(bytes: number, url?: string): Promise<number>;
   /** The same of the browser's own storage; 0 while nothing is kept. */
   disk(bytes: number): Promise<number>;
 };
@@ -21,13 +21,13 @@ declare global {
 }
 
 const worker = new Worker(workerUrl, { type: 'module', name: 'released' });
-let said = '';
+let said: string[] = [];
 
 async function ask<T>(request: object): Promise<T> {
   return new Promise((resolve, reject) => {
     const listen = ({ data }: MessageEvent<WorkerAnswer>): void => {
       if (data.type === 'said') {
-        said = data.text;
+        said.push(data.text);
         return;
       }
       worker.removeEventListener('message', listen);
@@ -46,8 +46,11 @@ const picked = (): readonly File[] => [
 
 globalThis.released = {
   open: () => ask({ type: 'open' }),
-  run: (row) => ask({ type: 'run', row, files: picked() }),
+  run: (row) => {
+    said = [];
+    return ask({ type: 'run', row, files: picked() });
+  },
   said: () => said,
-  wire: (bytes) => ask({ type: 'wire', files: picked(), bytes }),
+  wire: (bytes, url) => ask({ type: 'wire', files: picked(), bytes, url }),
   disk: (bytes) => ask({ type: 'disk', bytes }),
 };

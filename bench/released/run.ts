@@ -11,7 +11,7 @@ import { generate } from '../../src/engine/models/wan/pipeline.ts';
 import { residentEngine } from '../../src/engine/resident.ts';
 import { umt5Tokenizer } from '../../src/engine/tokenizers/tokenizer.ts';
 import { createMp4Writer } from '../../src/engine/video/mp4-writer.ts';
-import { pickedFiles } from '../../src/engine/weights/model-files.ts';
+import { pickedFiles, urlFiles } from '../../src/engine/weights/model-files.ts';
 import { usualPolicy } from '../../src/engine/weights/policy.ts';
 import type { Store } from '../../src/engine/weights/store.ts';
 import type { Reading } from './reads.ts';
@@ -20,6 +20,8 @@ import { Reads } from './reads.ts';
 export type ReleasedRow = {
   /** Paths of the files in the model's folder, in the order in which they are picked. */
   readonly paths: readonly string[];
+  /** Address of that folder; where left out, the picked files are read. */
+  readonly folder?: string | undefined;
   /** Name under which quantised weights are kept; none are without it. */
   readonly keep?: string | undefined;
   readonly weights?: 'int8' | 'int4' | undefined;
@@ -71,16 +73,17 @@ export async function runRow(
   const meter = meterBuffers(gpu.device);
   const reads = new Reads();
   const kept = row.keep === undefined ? undefined : store;
-  const picked = pickedFiles(
-    files.map((file, i) => ({ path: `model/${row.paths[i] ?? ''}`, file })),
-  );
+  const picked =
+    row.folder === undefined
+      ? pickedFiles(files.map((file, i) => ({ path: `model/${row.paths[i] ?? ''}`, file })))
+      : urlFiles(row.folder, {}, row.paths);
   const counted = reads.files(picked, kept, row.keep ?? '');
   const quantise = row.weights && usualPolicy(row.weights === 'int8' ? 'i8' : 'i4');
   const engine = { ...(await residentEngine(gpu, {})), precision, quantise, stream };
   const clock = new StageClock(meter, say);
 
-  const enter = (stage: string, done?: number): void => {
-    clock.enter(stage, done);
+  const enter = (stage: string): void => {
+    clock.enter(stage);
     reads.stage = stage;
   };
 
@@ -125,10 +128,12 @@ export async function runRow(
     {
       onProgress: ({ stage, done }) => {
         // What the next stage reads first counts as its own.
-        enter(stage === 'text' && done >= 1 ? 'picture' : stage, done);
+        enter(stage === 'text' && done >= 1 ? 'picture' : stage);
         if (stage === 'denoise') clock.firstStep ??= performance.now();
-        if (stage === 'denoise' && done * steps >= stepEnds.length + 1 - 1e-9)
+        if (stage === 'denoise' && done * steps >= stepEnds.length + 1 - 1e-9) {
           stepEnds.push(performance.now());
+          say(`step ${stepEnds.length} of ${steps}`);
+        }
       },
       onTrace: ({ stage }) => {
         if (stage === 'conditions') enter('denoise');
@@ -186,8 +191,7 @@ class StageClock {
     return performance.now() - this.#begun;
   }
 
-  enter(name: string, done?: number): void {
-    if (done !== undefined) this.#say(`${name} ${(100 * done).toFixed(0)} %`);
+  enter(name: string): void {
     if (name === this.#name) return;
     this.end();
     this.#name = name;
@@ -197,8 +201,12 @@ class StageClock {
 
   end(): void {
     const ms = performance.now() - this.#since;
-    if (this.#name !== '')
-      this.stages.push({ name: this.#name, ms, peakBytes: this.#meter.peakBytes });
+    const { peakBytes } = this.#meter;
+    if (this.#name !== '') {
+      this.stages.push({ name: this.#name, ms, peakBytes });
+      const seconds = (ms / 1000).toFixed(2);
+      this.#say(`${this.#name}: ${seconds} s, ${(peakBytes / 2 ** 30).toFixed(2)} GiB at the peak`);
+    }
     this.#name = '';
   }
 }

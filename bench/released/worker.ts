@@ -3,6 +3,7 @@ import { openDevice } from '../../src/engine/gpu/device.ts';
 import type { Gpu } from '../../src/engine/gpu/device.ts';
 import { blobSource, readAhead } from '../../src/engine/weights/byte-source.ts';
 import type { ByteSource } from '../../src/engine/weights/byte-source.ts';
+import { urlSource } from '../../src/engine/weights/remote-file.ts';
 import { browserEnvironment, Store } from '../../src/engine/weights/store.ts';
 import type { ReleasedRow } from './run.ts';
 import { runRow } from './run.ts';
@@ -12,7 +13,12 @@ export type Adapter = Gpu['info'] & { readonly f16: boolean; readonly matrices: 
 export type WorkerRequest =
   | { readonly type: 'open' }
   | { readonly type: 'run'; readonly row: ReleasedRow; readonly files: readonly File[] }
-  | { readonly type: 'wire'; readonly files: readonly File[]; readonly bytes: number }
+  | {
+      readonly type: 'wire';
+      readonly files: readonly File[];
+      readonly url?: string;
+      readonly bytes: number;
+    }
   | { readonly type: 'disk'; readonly bytes: number };
 
 export type WorkerAnswer =
@@ -41,9 +47,14 @@ async function read(source: ByteSource, most: number): Promise<number> {
 const largest = <T extends { readonly size: number }>(files: readonly T[]): T | undefined =>
   files.toSorted((a, b) => b.size - a.size)[0];
 
-async function wire(files: readonly File[], most: number): Promise<number> {
+async function wire(
+  files: readonly File[],
+  url: string | undefined,
+  most: number,
+): Promise<number> {
   const file = largest(files);
-  return file ? read(blobSource(file), most) : 0;
+  const source = url === undefined ? file && blobSource(file) : await urlSource(url);
+  return source ? read(source, most) : 0;
 }
 
 /** The same of what is kept in the browser's storage. */
@@ -55,7 +66,7 @@ async function disk(store: Store, most: number): Promise<number> {
 
 async function handle(request: WorkerRequest): Promise<unknown> {
   if (request.type === 'open') return open();
-  if (request.type === 'wire') return wire(request.files, request.bytes);
+  if (request.type === 'wire') return wire(request.files, request.url, request.bytes);
   const store = new Store(await browserEnvironment('released'));
   if (request.type === 'disk') return disk(store, request.bytes);
   return runRow(await device(), store, request.row, request.files, (text) =>

@@ -9,13 +9,15 @@ import { parseArgs } from 'node:util';
 import { openInBrowser } from '../lib/browser.mjs';
 import { builtReleased } from '../lib/build.mjs';
 import { CommandError, EXIT } from '../lib/command-error.mjs';
-import { serve } from '../lib/serve.mjs';
+import { serveInThread } from './serve-thread.mjs';
 import { columns, number } from './table.mjs';
 
 /** @typedef {import('../../bench/released/run.ts').ReleasedRow} ReleasedRow */
 /** @typedef {import('../../bench/released/run.ts').RowResult} RowResult */
 /** @typedef {{ bytes: number, backing: number }} Heap most bytes of the worker's heap, and of the arrays behind it */
 
+const MODEL = '/model';
+const WEIGHTS = 'transformer/diffusion_pytorch_model.safetensors';
 /** Bytes that are read to learn how fast this machine reads at best. */
 const PROBE_BYTES = 1e9;
 const GIB = 2 ** 30;
@@ -30,6 +32,7 @@ const HELP = `npm run bench -- --released FOLDER [OPTION...]
   FOLDER           a released Wan model; scripts/random-checkpoint.ts writes one with random weights
   --rows LIST      e.g. "int4 49x4, int4 49x4, f16 121x20": storage of the weights, frames x steps; +guided runs each
                    step twice, +stream reads weights block by block. Quantised weights are kept, so a second row of the same storage reads them back
+  --by http|input  how files reach the page: from this command's server (default), or picked in a file input
   --size WxH       (default: 832x480)
   --limit TFLOPS   what the chip can do, to tell the share of it (989 for an H200 in f16)
   --json FILE      all figures, written after every row
@@ -48,7 +51,7 @@ export async function benchReleased(args) {
     args: [...args],
     allowPositionals: true,
     options: {
-      ...{ rows: string, size: string, limit: string, json: string, seconds: string },
+      ...{ rows: string, size: string, limit: string, json: string, seconds: string, by: string },
       ...{ browser: string, page: string, f32: boolean, software: boolean, help: boolean },
     },
   });
@@ -64,7 +67,9 @@ export async function benchReleased(args) {
   const rows = (values.rows ?? 'int4 49x4').split(',').map((row) => parseRow(row.trim()));
   const [width = 832, height = 480] = (values.size ?? '832x480').split('x').map(Number);
   const limit = Number(values.limit ?? NaN);
-  const server = await serve(builtReleased(values.page && here(values.page)), {}, HEADERS);
+  const byInput = values.by === 'input';
+  const server = await serveInThread(builtReleased(values.page && here(values.page)), {}, HEADERS);
+  const address = byInput ? undefined : `${server.url}${MODEL.slice(1)}/`;
   const report = {
     date: new Date().toISOString(),
     model: basename(folder),
@@ -88,11 +93,17 @@ export async function benchReleased(args) {
     page.on('console', (message) => {
       if (message.type() === 'error') console.error(`page: ${message.text()}`);
     });
-    const input = await page.$('input');
-    await /** @type {import('puppeteer').ElementHandle<HTMLInputElement>} */ (input).uploadFile(
-      ...paths.map((path) => join(folder, path)),
+    if (byInput) {
+      const input = await page.$('input');
+      await /** @type {import('puppeteer').ElementHandle<HTMLInputElement>} */ (input).uploadFile(
+        ...paths.map((path) => join(folder, path)),
+      );
+    }
+    const wire = await page.evaluate(
+      (bytes, url) => globalThis.released.wire(bytes, url),
+      PROBE_BYTES,
+      address && `${address}${WEIGHTS}`,
     );
-    const wire = await page.evaluate((bytes) => globalThis.released.wire(bytes), PROBE_BYTES);
     console.log(
       `${JSON.stringify(adapter)}\nfiles of this disk reach the page at ${number(wire / 1e9)} GB/s`,
     );
@@ -100,7 +111,7 @@ export async function benchReleased(args) {
     for (const row of rows) {
       /** @type {ReleasedRow} */
       const job = {
-        ...{ paths, keep: basename(folder) },
+        ...{ paths, folder: address, keep: basename(folder) },
         ...{ width, height, frames: row.frames, steps: row.steps, guidance: row.guided ? 5 : 1 },
         ...{ precision: values.f32 ? 'f32' : 'f16', weights: row.weights, stream: row.stream },
       };
@@ -150,7 +161,7 @@ function parseRow(text) {
  * @returns {Promise<RowResult & { heap: Heap }>}
  */
 async function watched(page, job, seconds) {
-  let told = '';
+  let told = 0;
   const heap = { bytes: 0, backing: 0 };
   const sampler = setInterval(() => {
     for (const worker of page.workers()) {
@@ -168,11 +179,11 @@ async function watched(page, job, seconds) {
     void page
       .evaluate(() => globalThis.released.said())
       .then((said) => {
-        if (said !== told) console.log(`  … ${said}`);
-        told = said;
+        for (const line of said.slice(told)) console.log(`  ${line}`);
+        told = said.length;
       })
       .catch(() => undefined);
-  }, 10_000);
+  }, 2000);
   /** @type {NodeJS.Timeout | undefined} */
   let late;
   try {

@@ -45,7 +45,7 @@ const SOFTWARE_FLAGS = [
 
 /**
  * Opens `url` in a new browser on which WebGPU works: `hasAdapter` asks the page. CHROME_FLAGS, when set, takes the
- * place of our own flags; CHROME_LIBS names folders with libraries for the browser alone.
+ * place of our own flags; CHROME_LIBS names folders with libraries for the browser alone; CHROME_LOG=1 shows what it says.
  * Throws a `CommandError` when there is no browser, or none with WebGPU.
  * @param {string} url
  * @param {(page: Page) => Promise<boolean>} hasAdapter
@@ -69,6 +69,7 @@ export async function openInBrowser(url, hasAdapter, choice = {}) {
       headless: true,
       args: [...flags],
       protocolTimeout: 0,
+      dumpio: process.env['CHROME_LOG'] === '1',
       handleSIGINT: false,
       env: { ...process.env, ...(libraries && { LD_LIBRARY_PATH: libraries }) },
     }).catch((cause) => {
