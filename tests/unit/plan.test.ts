@@ -160,7 +160,7 @@ describe('the memory plan', () => {
     graph.within('block', () => graph.add(op, {}, null, [16, 72, 128, 640]));
     const plan = () => planMemory(graph, 2 ** 27);
     expect(plan).toThrow('block/any [16, 72, 128, 640] f16 — got 188743680 bytes');
-    expect(plan).toThrow(expect.objectContaining({ code: 'gpu/limit', need: 2 ** 27 }));
+    expect(plan).toThrow(expect.objectContaining({ code: 'gpu/limit', have: 2 ** 27 }));
     expect(planMemory(graph, 2 ** 28).segments).toEqual([188743680]);
   });
 

@@ -72,10 +72,10 @@ export function planMemory(graph: Graph, maxSegmentBytes: number): MemoryPlan {
   return best;
 }
 
-const tooLarge = ({ label, shape, dtype }: Tensor, have: number, need: number): EngineError =>
+const tooLarge = ({ label, shape, dtype }: Tensor, need: number, have: number): EngineError =>
   new EngineError(
     'gpu/limit',
-    `${label} [${shape.join(', ')}] ${dtype} — got ${have} bytes, needs at most ${need} on this device — ask for a smaller picture, fewer frames or f16`,
+    `${label} [${shape.join(', ')}] ${dtype} — got ${need} bytes, this device allows ${have} — ask for a smaller picture, fewer frames or f16`,
     { have, need },
   );
 
