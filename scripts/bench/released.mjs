@@ -68,7 +68,11 @@ export async function benchReleased(args) {
   const [width = 832, height = 480] = (values.size ?? '832x480').split('x').map(Number);
   const limit = Number(values.limit ?? NaN);
   const byInput = values.by === 'input';
-  const server = await serveInThread(builtReleased(values.page && here(values.page)), {}, HEADERS);
+  const server = await serveInThread(
+    builtReleased(values.page && here(values.page)),
+    byInput ? {} : { [MODEL]: folder },
+    HEADERS,
+  );
   const address = byInput ? undefined : `${server.url}${MODEL.slice(1)}/`;
   const report = {
     date: new Date().toISOString(),
