@@ -10,9 +10,10 @@ import type {
   KeptModel,
   StorageState,
 } from '../storage/models.ts';
+import { protection } from './engine.ts';
 import { recall, remember } from './remembered.ts';
 
-const library = openModels();
+const library = openModels(protection);
 const stops = new Map<string, AbortController>();
 
 /** Name of the built-in model. */

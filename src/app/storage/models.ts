@@ -52,8 +52,8 @@ type Waiting = {
 /** Distributes `Omit` over the kinds of request. */
 type Asked<R = ModelsRequest> = R extends unknown ? Omit<R, 'call'> : never;
 
-/** Returns the models of this site; the worker starts with the first call. */
-export function openModels(): Models {
+/** Returns the models of this site; the worker starts with the first call, once `ready`. */
+export function openModels(ready: Promise<unknown> = Promise.resolve()): Models {
   const waiting = new Map<number, Waiting>();
   let worker: Worker | undefined;
   let last = 0;
@@ -84,6 +84,7 @@ export function openModels(): Models {
     const answer = new Promise<unknown>((resolve, reject) =>
       waiting.set(call, { resolve, reject }),
     );
+    await ready;
     started().postMessage({ ...request, call });
     const cancel = (): void => started().postMessage({ type: 'cancel', call });
     if (signal?.aborted) cancel();
