@@ -50,6 +50,7 @@ describe('npm run bench', () => {
     [['--ladder', 'none'], '--ladder got "none", knows wan5b'],
     [['--ladder', 'wan5b', '--size', 'huge'], '--size got "huge"'],
     [['--ladder', 'wan5b', '--steps', '1.5'], '--steps got "1.5"'],
+    [['--avatar', '--only', '9x9'], 'no row begins with "9x9": 384x256 int4 int8 3'],
     [['--page', 'nowhere.json'], 'nowhere.json is no report'],
   ])('refuses %j', (args, text) => {
     const { status, stderr } = bench(...args);

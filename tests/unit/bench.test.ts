@@ -6,10 +6,13 @@ import { checkResult, elementAt } from '../../bench/contender.ts';
 import { valueAt } from '../../bench/fill.ts';
 import { climb, relativeError } from '../../bench/ladder/ladder.ts';
 import { denoisingRungs, plainSwitches } from '../../bench/ladder/rungs.ts';
+import type { BenchDevice } from '../../bench/page.ts';
 import { permuted } from '../../bench/operators/operator.ts';
 import { onnxModel } from '../../bench/peers/onnx-model.ts';
 import { floatsToHalves, halvesToFloats } from '../../src/engine/weights/convert.ts';
+import { avatarPart } from '../../scripts/bench/avatar-page.mjs';
 import { barChart } from '../../scripts/bench/chart.mjs';
+import { gains } from '../../scripts/bench/ladder.mjs';
 import { writePage } from '../../scripts/bench/page.mjs';
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
@@ -88,6 +91,17 @@ describe('a ladder', () => {
     expect(at('velocity used again')).toMatchObject({ steps: 8, reuseWithin: 0.1 });
   });
 
+  it('compares a rung of more steps with the first one step for step', () => {
+    const first = {
+      ...{ seconds: 6, peakBytes: 4, weightBytes: 1, dispatches: 7, computed: 2 },
+    };
+    const gain = (seconds: number, computed: number) =>
+      gains({ ...first, seconds, computed }, first).speedUp;
+    expect(gain(3, 2)).toBeCloseTo(2, 12);
+    expect(gain(14, 28)).toBeCloseTo(6, 12);
+    expect(gain(3, 1)).toBeCloseTo(2, 12); // a step left out is what was gained
+  });
+
   it('measures errors against the root mean square of the first rung', () => {
     expect(relativeError(Float32Array.of(3, 4.5), Float32Array.of(3, 4))).toBeCloseTo(0.1, 12);
     expect(relativeError(Float32Array.of(1), Float32Array.of(1, 2))).toBeNaN();
@@ -95,6 +109,43 @@ describe('a ladder', () => {
 });
 
 describe('plots and page', () => {
+  it('has one table of the avatar from several reports, in order, of each row the last figures', () => {
+    const device = { vendor: 'acme', architecture: '', device: '', description: '' };
+    const row = (weights: 'int4' | 'f16', steps: number, secondsPerBlock?: number) => ({
+      ...{ name: `${weights} ${steps}`, size: [688, 368] as const, weights, steps, tiny: false },
+      kv: 'float' as const,
+      ...(secondsPerBlock === undefined
+        ? { failure: 'lost' }
+        : {
+            result: {
+              ...{ size: [640, 384] as const, secondsPerBlock, startSeconds: 9, peakBytes: 2e10 },
+              ...{ framesPerSecond: 12 / secondsPerBlock, before: {}, wholePeakBytes: 2e10 },
+              ...{ videoCodec: 'avc1', soundCodec: 'opus' },
+              stages: { sound: 5, denoise: 700, decode: 150, encode: 14 },
+            },
+          }),
+    });
+    const report = (...rows: ReturnType<typeof row>[]) => ({
+      about: 'Here',
+      avatar: {
+        ...{ browser: 'B/1', failures: 0, rows },
+        device: { ...device, software: false, capabilities: {} as BenchDevice['capabilities'] },
+      },
+    });
+    const [, about, table = ''] = avatarPart([
+      report(row('f16', 4, 3), row('int4', 5)),
+      report(row('int4', 4, 4), row('int4', 3, 2)),
+      report(row('f16', 4, 2.5)),
+    ]);
+    expect(about).toContain('Here, and likewise');
+    expect(table.split('\n').slice(2)).toEqual([
+      '| 640×384 | int4, f16 | 3 | 2.00 | 6.00 | 20.0 | 5.00 | 700 | 150 | 14.0 | 9.00 |',
+      '| 640×384 | int4, f16 | 4 | 4.00 | 3.00 | 20.0 | 5.00 | 700 | 150 | 14.0 | 9.00 |',
+      '| 640×384 | f16, f16 | 4 | 2.50 | 4.80 | 20.0 | 5.00 | 700 | 150 | 14.0 | 9.00 |',
+    ]);
+    expect(avatarPart([report(row('int4', 5))])).toEqual([]);
+  });
+
   it('draws bars as long as their share of the largest', () => {
     const bar = (value: number) => ({ series: 's', value, text: `${value} <` });
     const svg = barChart('T & t', [{ label: 'a', bars: [bar(2), bar(1)] }], { scale: 'all' });
