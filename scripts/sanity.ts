@@ -1,6 +1,6 @@
 /**
- * `npm run sanity`: the frames that the page's sanity check compares with. Runs the built-in model in f32 on a bundled
- * picture and says how near the stored frames are; `--write` stores them instead.
+ * `npm run sanity`: the frames that the page's sanity check compares with. Runs the built-in model on a bundled picture and
+ * says how near the stored frames are; `--write` stores those that f32 gives instead.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -55,7 +55,12 @@ async function main(args: string[]): Promise<void> {
     weights: bytesSource(new Uint8Array(await readFile(join(model, 'model.safetensors')))),
   };
   const gpu = await openAdapter(values.adapter as AdapterChoice);
-  const settings = resolveSettings(reference.settings as Partial<Settings>);
+  // Frames are stored as f32 makes them; a comparison is of what the device would be given.
+  const precision = values.write ? 'f32' : 'auto';
+  const settings = resolveSettings({
+    ...(reference.settings as Partial<Settings>),
+    precision,
+  });
   const frames: number[][] = [];
   for await (const { data } of run(runnableMotion(files), { settings, picture }, { gpu })) {
     frames.push([...blockMeans(data, picture.width, picture.height)].map(Math.round));

@@ -1,81 +1,28 @@
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { unzipSync } from 'fflate';
-import type { Browser, Page } from 'puppeteer';
-import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openInBrowser } from '../../scripts/lib/browser.mjs';
-import { findProgram } from '../../scripts/lib/find.mjs';
-import { serve } from '../../scripts/lib/serve.mjs';
 import { readGifMarks } from '../../src/engine/video/gif-marks.ts';
 import { SOURCE_TYPE } from '../../src/engine/video/marking.ts';
-import { boxesAt } from '../../src/engine/video/mp4-boxes.ts';
 import { readMp4Tags } from '../../src/engine/video/mp4-metadata.ts';
 import { mp4VideoTrack } from '../../src/engine/video/mp4-samples.ts';
 import { readPngTexts } from '../../src/engine/video/png-text.ts';
 import { readWebmTags } from '../../src/engine/video/webm-tags.ts';
-import { wgslLoader } from '../../wgsl-loader/index.ts';
 import { movingWebp, pngFile, withOrientation } from '../helpers/picture-files.ts';
 import { repository } from './app.ts';
 import type { Media } from './media/page.ts';
+import { base64, ffprobe, openMedia, probe, quadrants } from './media/session.ts';
+import type { Session } from './media/session.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'zoetrope-media-'));
 const pictures = join(repository, 'tests/fixtures/pictures');
-const ffprobe = findProgram('ffprobe');
-let server: Awaited<ReturnType<typeof serve>>;
-let browser: Browser;
-let page: Page;
-const complaints: string[] = [];
+let session: Session;
 
 beforeAll(async () => {
-  await build({
-    configFile: false,
-    root: join(import.meta.dirname, 'media'),
-    base: './',
-    logLevel: 'error',
-    plugins: [wgslLoader()],
-    define: { ABOUT: JSON.stringify({ version: '1.2.3', sources: 'abc' }) },
-    worker: { format: 'es', plugins: () => [wgslLoader()] },
-    build: {
-      outDir: folder,
-      emptyOutDir: true,
-      target: 'es2023',
-      assetsInlineLimit: 0,
-      modulePreload: { polyfill: false },
-    },
-  });
-  server = await serve(folder);
-  ({ browser, page } = await openInBrowser(server.url, async () => true, { software: true }));
-  page.on('console', (message) => {
-    if (message.type() === 'error' || message.type() === 'warn') complaints.push(message.text());
-  });
-  page.on('pageerror', (error) => complaints.push(String(error)));
+  session = await openMedia();
 }, 120_000);
+afterAll(() => session?.close());
 
-afterAll(async () => {
-  await browser?.close();
-  await server?.close();
-  rmSync(folder, { recursive: true });
-});
-
-/** Calls the page; its answers are plain data. */
-function call<K extends keyof Media>(
-  name: K,
-  ...args: Parameters<Media[K]>
-): Promise<Awaited<ReturnType<Media[K]>>> {
-  return page.evaluate(
-    (key, given) =>
-      (globalThis as unknown as { media: Record<string, (...all: unknown[]) => unknown> }).media[
-        key
-      ]?.(...given),
-    name,
-    args,
-  ) as Promise<Awaited<ReturnType<Media[K]>>>;
-}
-
-const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
+const call: Session['call'] = (name, ...args) => session.call(name, ...args);
 const fixture = (name: string): Uint8Array => new Uint8Array(readFileSync(join(pictures, name)));
 const take = (bytes: Uint8Array) => call('intake', base64(bytes));
 
@@ -96,7 +43,7 @@ describe('a picture that is taken', () => {
     [7, [WHITE, GREEN, BLUE, RED]],
     [8, [GREEN, WHITE, RED, BLUE]],
   ])('stands upright with EXIF orientation %d', async (orientation, corners) => {
-    const jpeg = Buffer.from(await page.evaluate(quadrants), 'base64');
+    const jpeg = Buffer.from(await session.page.evaluate(quadrants), 'base64');
     const taken = await take(withOrientation(jpeg, orientation));
     const lying = orientation >= 5;
     expect(taken).toMatchObject(lying ? { width: 32, height: 64 } : { width: 64, height: 32 });
@@ -172,7 +119,7 @@ describe('a picture that is refused', () => {
   });
 
   it('is one of more than 64 MiB, before it is read', async () => {
-    const code = await page.evaluate(async () => {
+    const code = await session.page.evaluate(async () => {
       const { media } = globalThis as unknown as { media: Media };
       const blob = new Blob([new Uint8Array(64 * 2 ** 20 + 1)]);
       return media.intakeBlob(blob);
@@ -222,7 +169,7 @@ describe('an MP4', () => {
 
   it.runIf(ffprobe)('satisfies ffprobe', async () => {
     const { bytes } = await exported('mp4', {});
-    expect(probe('check.mp4', bytes)).toMatchObject({
+    expect(probe('mp4', bytes)).toMatchObject({
       streams: [
         {
           ...{ codec_name: 'h264', width: 64, height: 48, nb_read_frames: '7' },
@@ -241,7 +188,7 @@ describe('another format', () => {
     expect(file.told).toEqual({ model: 'motion', settings: SETTINGS });
     expect(readWebmTags(file.bytes).get('DigitalSourceType')).toBe(SOURCE_TYPE);
     if (ffprobe) {
-      const seen = probe('check.webm', file.bytes);
+      const seen = probe('webm', file.bytes);
       expect(seen.streams[0]).toMatchObject({ codec_name: 'vp9', nb_read_frames: '7' });
       expect(Object.keys(seen.format.tags)).toEqual(
         expect.arrayContaining(['COMMENT', 'AIGC', 'DigitalSourceType']),
@@ -261,7 +208,7 @@ describe('another format', () => {
       height: 48,
       warnings: ['moving', 'small'],
     });
-    if (ffprobe) expect(probe('check.gif', file.bytes).streams[0]?.nb_read_frames).toBe('12');
+    if (ffprobe) expect(probe('gif', file.bytes).streams[0]?.nb_read_frames).toBe('12');
   });
 
   it('is PNG in a zip: every frame without loss, each with settings and mark', async () => {
@@ -332,11 +279,11 @@ describe('the history', () => {
   });
 
   it('says that the space is used up, and keeps nothing half-written', async () => {
-    const session = await page.createCDPSession();
-    const { origin } = new URL(server.url);
-    await session.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 2000 });
+    const tools = await session.page.createCDPSession();
+    const { origin } = new URL(session.url);
+    await tools.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 2000 });
     expect(await call('add', { ...PATTERN, frames: 30 })).toEqual({ code: 'storage/quota' });
-    await session.send('Storage.overrideQuotaForOrigin', { origin });
+    await tools.send('Storage.overrideQuotaForOrigin', { origin });
     expect(await call('list')).toHaveLength(1);
   });
 
@@ -350,7 +297,7 @@ describe('the history', () => {
   });
 
   it('is erased with everything else that the site keeps', async () => {
-    await page.evaluate(async () => {
+    await session.page.evaluate(async () => {
       localStorage.setItem('theme', 'dark');
       await caches.open('some');
       await new Promise((resolve) => {
@@ -361,7 +308,7 @@ describe('the history', () => {
       });
     });
     await call('eraseAll');
-    const left = await page.evaluate(async () => ({
+    const left = await session.page.evaluate(async () => ({
       caches: await caches.keys(),
       databases: await indexedDB.databases(),
       remembered: localStorage.length,
@@ -387,7 +334,7 @@ describe('the diagnostics', () => {
 });
 
 it('complained of nothing', () => {
-  expect(complaints).toEqual([]);
+  expect(session.complaints).toEqual([]);
 });
 
 const SETTINGS = { prompt: '海浪 "slow"', seed: 7, motion: 0.5 };
@@ -405,33 +352,5 @@ async function exported(
 /** Primaries, transfer, matrix and range of an MP4's colour box. */
 function colourOf(file: Uint8Array): number[] {
   const at = Buffer.from(file).indexOf('colrnclx');
-  expect(boxesAt(file, ['moov'])).toHaveLength(1);
   return [file[at + 9], file[at + 11], file[at + 13], (file[at + 14] ?? 0) >> 7].map(Number);
-}
-
-type Probed = {
-  streams: Record<string, string>[];
-  format: { tags: Record<string, string> };
-};
-
-function probe(name: string, bytes: Uint8Array): Probed {
-  const path = join(folder, name);
-  writeFileSync(path, bytes);
-  const asked = ['-v', 'error', '-of', 'json', '-count_frames', '-show_streams', '-show_format'];
-  const { stdout } = spawnSync(ffprobe ?? '', [...asked, path], { encoding: 'utf8' });
-  return JSON.parse(stdout) as Probed;
-}
-
-/** In the page: a JPEG of four colours, 64 × 32, in base64. */
-async function quadrants(): Promise<string> {
-  const canvas = new OffscreenCanvas(64, 32);
-  const context = canvas.getContext('2d');
-  const colours = ['#f00', '#0f0', '#00f', '#fff'];
-  colours.forEach((colour, i) => {
-    if (!context) return;
-    context.fillStyle = colour;
-    context.fillRect(32 * (i % 2), 16 * Math.floor(i / 2), 32, 16);
-  });
-  const blob = await canvas.convertToBlob({ type: 'image/jpeg', quality: 1 });
-  return btoa(String.fromCharCode(...new Uint8Array(await blob.arrayBuffer())));
 }
