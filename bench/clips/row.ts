@@ -54,7 +54,7 @@ export async function measureClip(entry: GPU, row: ClipRow): Promise<ClipResult>
   const type = weights === 'as computed' ? undefined : weights;
   const run = {
     ...{ gpu, precision, keepBytes: Infinity },
-    ...(type && { quantise: clipPolicy(usualPolicy(type)) }),
+    quantise: clipPolicy(type && usualPolicy(type)),
     ...(!gpu.info.software && { tuning: memoryStore() }),
   };
   const rows = (count: number, of: number): Float32Array => normal(3, 0, count * of);

@@ -118,7 +118,7 @@ class Clips {
     this.#switches = switches;
     this.#engine = {
       ...{ gpu, pipelines, executor: new Executor(gpu), precision: switches.precision },
-      quantise: type && clipPolicy(usualPolicy(type)),
+      quantise: clipPolicy(type && usualPolicy(type)),
       keeper: new WeightKeeper(gpu, switches.resident ? Infinity : 0),
     };
     const text = parseTextConfig(i2vgenConfig('text_encoder', plan.tiny));

@@ -23,7 +23,7 @@ export type ClipRun = ClipOptions &
     /** Storage of weights and activations; `auto` is f16 where the device computes in it. */
     readonly precision?: Precision | 'auto';
     /** How weight matrices are stored; as the precision has it where left out. */
-    readonly quantise?: WeightPolicy;
+    readonly quantise?: WeightPolicy | undefined;
   };
 
 async function engineOf(run: ClipRun): Promise<Engine> {

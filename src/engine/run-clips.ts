@@ -38,7 +38,7 @@ export const I2VGEN_NEGATIVE_PROMPT =
   'Distorted, discontinuous, Ugly, blurry, low resolution, motionless, static, disfigured, disconnected limbs, Ugly faces, incomplete arms';
 
 const quantise = ({ weights }: Settings) =>
-  weights && clipPolicy(usualPolicy(weights === 'int8' ? 'i8' : 'i4'));
+  clipPolicy(weights && usualPolicy(weights === 'int8' ? 'i8' : 'i4'));
 
 /** Frames and frames a second of the file that all these models were released with. */
 const RELEASED = { frames: 16, fps: 8, steps: 50 } as const;

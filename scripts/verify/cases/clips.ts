@@ -7,6 +7,7 @@ import type {
 } from '../../../src/engine/models/i2vgenxl/pipeline.ts';
 import type { Rename } from '../../../src/engine/weights/weight-store.ts';
 import { channelsFirst, channelsLast } from '../axes.ts';
+import { clipPolicy } from '../../../src/engine/models/unet3d/policy.ts';
 import type { CaseContext, Checker, Output } from '../case.ts';
 import { joined, numberIn, objectIn } from '../json.ts';
 
@@ -41,7 +42,8 @@ const below =
 export const i2vgenClip: Checker = {
   matches: ({ unet, scheduler }, io) =>
     typeof unet === 'object' && typeof scheduler === 'object' && io.includes('in.image_rgb_u8'),
-  async run(context) {
+  async run(whole) {
+    const context = { ...whole, quantise: clipPolicy(whole.quantise) };
     const { config, io, blocks } = context;
     const noise = await io.read('in.initial_noise');
     const latentNoise = await io.read('in.vae_posterior_noise');

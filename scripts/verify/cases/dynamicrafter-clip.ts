@@ -5,6 +5,7 @@ import type {
   DynamiCrafterMode,
   DynamiCrafterRequest,
 } from '../../../src/engine/models/dynamicrafter/request.ts';
+import { clipPolicy } from '../../../src/engine/models/unet3d/policy.ts';
 import type { DynamiCrafterSource } from '../../../src/engine/models/dynamicrafter/see.ts';
 import type { Raster } from '../../../src/engine/image/resize.ts';
 import { channelsFirst, channelsLast } from '../axes.ts';
@@ -20,7 +21,8 @@ const MODES: Readonly<Record<string, DynamiCrafterMode>> = {
 export const dynamiCrafterClip: Checker = {
   matches: ({ params, modes }, io) =>
     typeof params === 'object' && typeof modes === 'object' && io.includes('in.clip_tokens'),
-  async run(context) {
+  async run(whole) {
+    const context = { ...whole, quantise: clipPolicy(whole.quantise) };
     const { config, open } = context;
     const source: DynamiCrafterSource = {
       params: objectIn(config, 'params'),

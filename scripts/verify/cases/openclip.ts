@@ -9,6 +9,7 @@ import {
   textTower,
 } from '../../../src/engine/models/openclip/text.ts';
 import { parseVisionConfig, visionTower } from '../../../src/engine/models/openclip/vision.ts';
+import { clipPolicy } from '../../../src/engine/models/unet3d/policy.ts';
 import { channelsLast } from '../axes.ts';
 import type { CaseContext, Checker, Output } from '../case.ts';
 import { joined, objectIn } from '../json.ts';
@@ -17,7 +18,8 @@ const isObject = (value: unknown): boolean => typeof value === 'object' && value
 
 export const clipText: Checker = {
   matches: ({ text, unet }, io) => isObject(text) && !unet && io.includes('in.input_ids'),
-  async run(context) {
+  async run(whole) {
+    const context = { ...whole, quantise: clipPolicy(whole.quantise) };
     const config = parseTextConfig(objectIn(context.config, 'text'));
     const store = await context.open('model');
     const { values: ids, shape } = await context.io.read('in.input_ids');
@@ -55,7 +57,8 @@ export const clipText: Checker = {
 
 export const clipImage: Checker = {
   matches: ({ vision, unet }, io) => isObject(vision) && !unet && io.includes('in.pixel_values'),
-  async run(context) {
+  async run(whole) {
+    const context = { ...whole, quantise: clipPolicy(whole.quantise) };
     const config = parseVisionConfig(objectIn(context.config, 'vision'));
     const store = await context.open('model');
     const { values, shape } = await context.io.read('in.pixel_values');

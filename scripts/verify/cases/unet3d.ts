@@ -10,6 +10,7 @@ import type { Unet3dConfig } from '../../../src/engine/models/unet3d/config.ts';
 import { unetContext } from '../../../src/engine/models/unet3d/context.ts';
 import { embeddings } from '../../../src/engine/models/unet3d/embedding.ts';
 import { lvdmName, renameLvdmUnet, renameUnet } from '../../../src/engine/models/unet3d/names.ts';
+import { clipPolicy } from '../../../src/engine/models/unet3d/policy.ts';
 import { unet3d } from '../../../src/engine/models/unet3d/unet.ts';
 import type { Scope } from '../../../src/engine/nn/module.ts';
 import { runEach } from '../../../src/engine/nn/run-once.ts';
@@ -152,7 +153,8 @@ type Plan = {
   readonly build: Build;
 };
 
-async function run(context: CaseContext, { out, batch, rename, build }: Plan): Promise<Output[]> {
+async function run(whole: CaseContext, { out, batch, rename, build }: Plan): Promise<Output[]> {
+  const context = { ...whole, quantise: clipPolicy(whole.quantise) };
   const { io, blocks } = context;
   const store = await context.open('model', rename);
   const shapes = new Map<string, readonly number[]>();
