@@ -1,5 +1,6 @@
 /** Counts the bytes that live in buffers of a device, and the most there have been at once. */
 
+/** A device's bytes in buffers. */
 export type BufferMeter = {
   readonly liveBytes: number;
   readonly peakBytes: number;

@@ -96,16 +96,16 @@ export class Executor {
       this.#count(end - next, encoded - begin, submitted - encoded);
       next = end;
       feed?.queued(end);
-      pending.push(
-        device.queue.onSubmittedWorkDone().then(() => {
-          const now = performance.now();
-          this.#learn(work, now - Math.max(lastEnd, submitted));
-          lastEnd = now;
-          done += work;
-          options.onProgress?.(Math.min(1, done / total));
-          return stamped;
-        }),
-      );
+      const finished = device.queue.onSubmittedWorkDone().then(() => {
+        const now = performance.now();
+        this.#learn(work, now - Math.max(lastEnd, submitted));
+        lastEnd = now;
+        done += work;
+        options.onProgress?.(Math.min(1, done / total));
+        return stamped;
+      });
+      finished.catch(() => undefined); // a lost device fails all of them: the first that is awaited tells
+      pending.push(finished);
       if (pending.length >= IN_FLIGHT) await pending.shift();
     }
     if (next < dispatches.length) await feed?.stop();
