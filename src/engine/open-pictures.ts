@@ -1,12 +1,17 @@
-/** Models that paint, and those that make a picture speak, from a folder or from the catalog, ready to be planned and run. */
+/**
+ * Models that paint, that paint and go on to a video, and that make a picture speak, from a folder or from the catalog,
+ * ready to be planned and run.
+ */
 import { EngineError } from './gpu/errors.ts';
 import { parseCatalog } from './models/catalog.ts';
 import type { CatalogPicture } from './models/catalog.ts';
 import { Library } from './models/library.ts';
 import type { NewbieComponent, NewbieSource } from './models/newbie/request.ts';
+import { openWan } from './models/wan/animate.ts';
 import type { RunnableModel } from './run.ts';
 import { openAvatar, runnableAvatar } from './run-avatar.ts';
 import { openNewbie, runnableNewbie } from './run-newbie.ts';
+import { runnablePainted } from './run-painted.ts';
 import type { HubOptions } from './weights/hub.ts';
 import type { ModelFiles } from './weights/model-files.ts';
 import type { ModelProgress } from './weights/model-download.ts';
@@ -16,15 +21,30 @@ import type { Store } from './weights/store.ts';
 const SPEAKS = 'audio_encoder/config.json';
 const PAINTS = 'clip_model/config.json';
 
-/** Whether the files at `paths` are those of Live Avatar or of NewBie-image. */
-export const isPictureFolder = (paths: readonly string[]): boolean =>
-  paths.includes(SPEAKS) || paths.includes(PAINTS);
+/** Folders of two models that follow each other. */
+const [FIRST, THEN] = ['picture/', 'video/'];
 
-/** Resolves to the model in such a folder. Throws what `openAvatar` and `openNewbie` throw. */
-export const openPictureFolder = async (files: ModelFiles): Promise<RunnableModel> =>
-  files.paths?.includes(SPEAKS)
-    ? runnableAvatar(await openAvatar(files))
-    : runnableNewbie(await openNewbie(files));
+/** Whether the files at `paths` are those of Live Avatar, of NewBie-image, or of NewBie-image in `picture/` and a Wan model in `video/`. */
+export const isPictureFolder = (paths: readonly string[]): boolean =>
+  [SPEAKS, PAINTS, FIRST + PAINTS].some((path) => paths.includes(path));
+
+/** Resolves to the model in such a folder. Throws what `openAvatar`, `openNewbie` and `openWan` throw. */
+export async function openPictureFolder(files: ModelFiles): Promise<RunnableModel> {
+  const { paths = [] } = files;
+  if (paths.includes(SPEAKS)) return runnableAvatar(await openAvatar(files));
+  if (!paths.includes(FIRST + PAINTS)) return runnableNewbie(await openNewbie(files));
+  return runnablePainted(await openNewbie(below(files, FIRST)), await openWan(below(files, THEN)));
+}
+
+/** The files of a folder in a folder. */
+function below({ paths = [], open, packs }: ModelFiles, prefix: string): ModelFiles {
+  const own = paths.filter((path) => path.startsWith(prefix));
+  return {
+    paths: own.map((path) => path.slice(prefix.length)),
+    open: (path) => open(prefix + path),
+    ...(packs && { packs: (part: string) => packs(prefix + part) }),
+  };
+}
 
 /** Returns the ids of the catalog's models that paint. Throws `catalog/entry`. */
 export const pictureNames = (catalog: unknown): readonly string[] =>

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseCatalog } from '../../src/engine/models/catalog.ts';
 import {
@@ -7,11 +9,13 @@ import {
   pictureShape,
 } from '../../src/engine/open-pictures.ts';
 import { resolveSettings } from '../../src/engine/settings.ts';
+import { bytesSource } from '../../src/engine/weights/byte-source.ts';
 import json from '../../weights/catalog.json' with { type: 'json' };
 import { avatarFiles, filesIn } from '../helpers/avatar-model.ts';
 import { newbieFolder } from '../helpers/newbie-model.ts';
-import { PAPER_CAPS } from '../helpers/wan-model.ts';
+import { PAPER_CAPS, firstFrameWan, randomParts } from '../helpers/wan-model.ts';
 
+const umt5 = join(import.meta.dirname, '../fixtures/tokenizers/umt5.json');
 const [id = ''] = pictureNames(json);
 
 describe('models that paint or speak', () => {
@@ -23,6 +27,30 @@ describe('models that paint or speak', () => {
     expect(families).toEqual(['newbie', 'live-avatar']);
     expect(folders.map(({ paths = [] }) => isPictureFolder(paths))).toEqual([true, true]);
     expect(isPictureFolder(['transformer/config.json', 'vae/config.json'])).toBe(false);
+  });
+
+  it('are two that follow each other where a folder has both', async () => {
+    const picture = newbieFolder();
+    const video = new Map<string, Uint8Array>([
+      ['tokenizer/tokenizer.json', readFileSync(umt5)],
+      ...[...randomParts(firstFrameWan)].flatMap(([part, file]) => [
+        [`${part}/model.safetensors`, file] as const,
+        [`${part}/config.json`, Buffer.from(JSON.stringify(firstFrameWan[part] ?? {}))] as const,
+      ]),
+    ]);
+    const inVideo = new Map(
+      [...video].map(([path, file]): [string, Uint8Array] => [`video/${path}`, file]),
+    );
+    const files = {
+      paths: [...(picture.paths ?? []).map((path) => `picture/${path}`), ...inVideo.keys()],
+      open: async (path: string) => {
+        const file = inVideo.get(path);
+        return file ? bytesSource(file) : picture.open(path.slice('picture/'.length));
+      },
+    };
+    expect(isPictureFolder(files.paths)).toBe(true);
+    const { takes, makes, family } = await openPictureFolder(files);
+    expect([family, makes, takes.picture, takes.prompt]).toEqual(['wan', 'video', 'no', 'needed']);
   });
 
   it('take what the catalog says, at the size that it recommends, and 28 guided steps of 64 TFLOP', async () => {
