@@ -102,7 +102,7 @@ export const releasedShape = (id: string): WanModelFiles | undefined =>
 
 /** Opens the files of a model. Throws `model/unknown`, `model/config`, and what reading weights throws. */
 export async function openModel(
-  choice: ModelChoice,
+  choice: Exclude<ModelChoice, { readonly local: unknown }>,
   signal: AbortSignal,
 ): Promise<MotionModelFiles | WanModelFiles> {
   if ('folder' in choice && choice.paths?.some((path) => path.endsWith(`/${CONFIG}`))) {

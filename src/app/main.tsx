@@ -6,7 +6,7 @@ import { followEstimates } from './state/estimates.ts';
 import { listResults } from './state/history.ts';
 import { followQueue } from './state/jobs.ts';
 import { inspectMachine } from './state/machine.ts';
-import { watchDownloads } from './state/models.ts';
+import { isBuiltIn, listModels, watchDownloads } from './state/models.ts';
 import { openQueue } from './state/open-queue.ts';
 import { takeShared } from './state/intake.ts';
 import { followStage } from './state/stage.ts';
@@ -33,4 +33,6 @@ followTurned();
 followUpdates();
 watchDownloads();
 await listResults();
+// A model of the list that is used is named by its title.
+if (!isBuiltIn.value) await listModels();
 await takeShared();

@@ -9,6 +9,7 @@ import type {
   EstimateWishes,
   Failure,
   Finished,
+  MemoryState,
   Request,
   Response,
   RunEvent,
@@ -46,6 +47,8 @@ export type EngineClient = {
   run(wishes: RunWishes, handlers?: RunHandlers): Promise<Finished>;
   /** Resolves to the video of a picture that speaks. Rejects like `run`. */
   speak(wishes: SpeechWishes, handlers?: RunHandlers): Promise<SpokenVideo>;
+  /** Resolves to what the engine holds on the device. */
+  memory(): Promise<MemoryState>;
   /** Frees the model that stays on the device between runs. */
   release(): Promise<void>;
 };
@@ -121,6 +124,7 @@ export function startEngine(ready: Promise<unknown> = Promise.resolve()): Engine
     run: (wishes, handlers) => ask('finished', (id) => ({ type: 'run', id, wishes }), handlers),
     speak: async (wishes, handlers) =>
       (await ask('spoken', (id) => ({ type: 'speak', id, wishes }), handlers)).video,
+    memory: async () => (await ask('memory', (id) => ({ type: 'memory', id }))).memory,
     release: async () => void (await ask('released', (id) => ({ type: 'release', id }))),
   };
 }

@@ -13,7 +13,10 @@ import type { KeyedStore } from '../jobs/database.ts';
 import type { RunKind } from '../jobs/estimate.ts';
 import { correctionsOf, estimateOf, expectedStages, failedBytesOf } from '../jobs/estimate.ts';
 import type { RunLog } from '../jobs/run-log.ts';
+import { adapterName } from './adapter-name.ts';
 import type { Estimate } from './protocol.ts';
+
+export { adapterName } from './adapter-name.ts';
 
 /** Memory that a device without a run may keep weights in, when nothing larger has run here. */
 const KEPT_BYTES = 2 ** 30;
@@ -40,10 +43,6 @@ export type Asked = {
   /** Whether the machine's speed may be measured for it, which takes a second or two the first time. */
   readonly probe: boolean;
 };
-
-/** Returns the name of an adapter as logs and people have it. */
-export const adapterName = ({ info }: Gpu): string =>
-  [info.vendor, info.architecture, info.device, info.description].filter(Boolean).join(' ');
 
 /** Returns the preset that is usual on a device: what is quick on a card takes a processor a quarter of an hour. */
 export const usualPreset = ({ info }: Gpu): Preset => (info.software ? 'preview' : 'standard');

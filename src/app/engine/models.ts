@@ -4,11 +4,12 @@ import {
   isPictureFolder,
   openClips,
   openPictureFolder,
+  openWan,
   runnableMotion,
   runnableWan,
   urlFiles,
 } from '../../engine/index.ts';
-import type { Gpu, ProgressEvent, RunnableModel } from '../../engine/index.ts';
+import type { Gpu, ModelFiles, ProgressEvent, RunnableModel } from '../../engine/index.ts';
 import {
   clipNames,
   openClipModel,
@@ -21,6 +22,7 @@ import {
   releasedNames,
   releasedShape,
 } from '../catalog.ts';
+import { localFiles } from '../storage/local-model.ts';
 import type { ModelChoice } from './protocol.ts';
 
 const MEGABYTE = 1e6;
@@ -40,8 +42,10 @@ export type Models = {
 };
 
 /** Returns the name of a model as logs have it. */
-export const nameOf = (choice: ModelChoice): string =>
-  'name' in choice ? choice.name : choice.folder;
+export function nameOf(choice: ModelChoice): string {
+  if ('name' in choice) return choice.name;
+  return 'local' in choice ? choice.local.name : choice.folder;
+}
 
 /** Resolves to a model to be planned and not to be run: what is not stored is not fetched. Throws what opening it throws. */
 export function openForPlan(
@@ -68,7 +72,7 @@ export function holdModel(): Models {
   return {
     release,
     open(choice, options) {
-      const key = JSON.stringify(choice);
+      const key = keyOf(choice);
       if (held?.key === key) return held.model;
       release(options.gpu);
       const model = openRunnable(choice, options);
@@ -81,6 +85,10 @@ export function holdModel(): Models {
     },
   };
 }
+
+/** Returns what tells a choice from all others. */
+export const keyOf = (choice: ModelChoice): string =>
+  'local' in choice ? choice.key : JSON.stringify(choice);
 
 async function openRunnable(
   choice: ModelChoice,
@@ -101,6 +109,7 @@ async function openRunnable(
     return runnableWan(await openReleasedModel(choice.name, { caps: gpu.caps, ...fetching }));
   if ('name' in choice && paintingNames.includes(choice.name))
     return openPaintingModel(choice.name, fetching);
+  if ('local' in choice) return openFolder(await localFiles(choice.local));
   if ('folder' in choice && choice.paths) {
     const { signal: ever } = new AbortController();
     const files = urlFiles(choice.folder, { signal: ever }, choice.paths);
@@ -110,4 +119,12 @@ async function openRunnable(
   // Later runs read from it too: a cancel of this one must not reach them.
   const files = await openModel(choice, new AbortController().signal);
   return 'parts' in files ? runnableWan(files) : runnableMotion(files);
+}
+
+/** A model of a folder, by what lies in it. Throws `weights/folder` and what opening its kind throws. */
+async function openFolder(files: ModelFiles): Promise<RunnableModel> {
+  const { paths = [] } = files;
+  if (isClipFolder(paths)) return openClips(files);
+  if (isPictureFolder(paths)) return openPictureFolder(files);
+  return runnableWan(await openWan(files));
 }

@@ -2,6 +2,7 @@
 import type {
   Preset,
   ProgressEvent,
+  RunnableModel,
   RunReport,
   Settings,
   Sound,
@@ -10,13 +11,17 @@ import type {
   SpeakOptions,
   SpokenVideo,
 } from '../../engine/index.ts';
+import type { LocalModel } from '../storage/local-model.ts';
 
 /**
- * Which model to run: its name in the catalog of this build, or the address of a folder with its files, whose paths are
- * told where it has several parts.
+ * Which model to run: its name in the catalog of this build, the address of a folder with its files, whose paths are told
+ * where it has several parts, or a folder on the person's disk, with a key that no other has.
  */
 export type ModelChoice =
-  { readonly name: string } | { readonly folder: string;
+  | { readonly name: string }
+  | { readonly local: LocalModel; readonly key: string }
+  | {
+      readonly folder: string;
       readonly paths?: readonly string[];
       /** Which DynamiCrafter it is. */
       readonly variant?: string;
@@ -30,6 +35,8 @@ export type Measures = {
   readonly tune?: boolean;
   /** Whether the machine's speed is measured the first time, for the time left; absent = yes. */
   readonly probe?: boolean;
+  /** Milliseconds of work that may be lost; absent = ten seconds' worth. */
+  readonly checkpointMs?: number;
 };
 
 /** A run, whole. */
@@ -43,6 +50,8 @@ export type RunWishes = {
   readonly sound?: Sound;
   readonly settings: Partial<Settings>;
   readonly measures?: Measures;
+  /** Whether the frames are kept as they are made, where there is room: other formats are written from them. */
+  readonly keepFrames?: boolean;
   /** Name under which checkpoints are kept and looked for; without it none are. */
   readonly checkpoints?: string;
 };
@@ -57,6 +66,7 @@ export type Request =
   | { readonly type: 'cancel'; readonly id: number }
   /** Ends denoising after the step that runs and decodes what there is. */
   | { readonly type: 'finish'; readonly id: number }
+  | { readonly type: 'memory'; readonly id: number }
   /** Frees the model that stays on the device. */
   | { readonly type: 'release'; readonly id: number };
 
@@ -70,6 +80,9 @@ export type SpeechWishes = {
   readonly folder: string;
   readonly wishes: SpeakWishes;
 };
+
+/** What is asked after the worker has said what it runs on. */
+export type LaterRequest = Exclude<Request, { readonly type: 'inspect' }>;
 
 /** A run whose time and memory are asked for. */
 export type EstimateWishes = {
@@ -91,6 +104,21 @@ export type Estimate = {
   readonly fits: boolean;
   /** Why it does not fit. */
   readonly reason?: Failure;
+  /** What the run would be; absent where it could not even be planned. */
+  readonly run?: {
+    readonly size: { readonly width: number; readonly height: number };
+    readonly frames: number;
+    readonly fps: number;
+    readonly steps: number;
+    readonly takes: RunnableModel['takes'];
+  };
+};
+
+/** What the engine holds on the device. */
+export type MemoryState = {
+  /** In buffers now, and the most there was since the last run began. */
+  readonly liveBytes: number;
+  readonly peakBytes: number;
 };
 
 /** The adapter as people should hear of it. */
@@ -123,6 +151,8 @@ export type Video = {
   readonly height: number;
   readonly frames: number;
   readonly fps: number;
+  /** Name of the file with its frames as they were made, where they were kept. */
+  readonly frameFile?: string;
 };
 
 /** A small picture, or a frame as it comes. */
@@ -170,6 +200,7 @@ export type Finished = {
 
 export type Response =
   | { readonly type: 'inspected'; readonly id: number; readonly adapter: AdapterState }
+  | { readonly type: 'memory'; readonly id: number; readonly memory: MemoryState }
   | { readonly type: 'estimated'; readonly id: number; readonly estimate: Estimate }
   | { readonly type: 'event'; readonly id: number; readonly event: RunEvent }
   | ({ readonly type: 'finished'; readonly id: number } & Finished)

@@ -1,5 +1,5 @@
 /** What each preset would take on this machine, asked anew whenever the wishes change. */
-import { effect, signal } from '@preact/signals';
+import { computed, effect, signal } from '@preact/signals';
 import { PRESETS } from '../../engine/index.ts';
 import type { Preset } from '../../engine/index.ts';
 import { RunError } from '../engine/client.ts';
@@ -7,12 +7,15 @@ import type { Estimate, Failure } from '../engine/protocol.ts';
 import { engine } from './engine.ts';
 import { current } from './jobs.ts';
 import { machine } from './machine.ts';
-import { model, modelChoice } from './models.ts';
+import { isBuiltIn, modelChoice } from './models.ts';
 import { picture, settings } from './picture.ts';
-import { presetSettings } from './wishes.ts';
+import { presetSettings, wishes } from './wishes.ts';
 
 /** Estimates by preset, as far as they are known. */
 export const estimates = signal<Partial<Record<Preset, Estimate>>>({});
+
+/** What the run at the chosen quality would be, as far as its model has told. */
+export const foretold = computed(() => estimates.value[wishes.value.preset]?.run);
 
 const PATIENCE_MS = 400;
 let round = 0;
@@ -23,13 +26,14 @@ export function followEstimates(): void {
   effect(() => {
     const asked = { model: modelChoice.value, settings: settings.value, size: picture.value?.size };
     // A run has the device to itself, and before a picture is there nothing is loaded that may not be needed.
-    const idle = machine.value.state === 'ready' && asked.size && !current.value;
+    const idle =
+      machine.value.state === 'ready' && !current.value && (asked.size || !isBuiltIn.value);
     clearTimeout(timer);
     if (idle) timer = window.setTimeout(() => void ask(asked, ++round), PATIENCE_MS);
   });
   effect(() => {
     // Another model: what was known is of no use.
-    if (model.value) estimates.value = {};
+    if (modelChoice.value) estimates.value = {};
   });
 }
 

@@ -3,6 +3,7 @@ import { computed, signal } from '@preact/signals';
 import { modelNames } from '../catalog.ts';
 import { AppError } from '../app-error.ts';
 import type { Failure, ModelChoice } from '../engine/protocol.ts';
+import type { LocalModel } from '../storage/local-model.ts';
 import { HUBS, openModels } from '../storage/models.ts';
 import type {
   DownloadCheck,
@@ -32,14 +33,34 @@ export const troubles = signal<Readonly<Record<string, Failure>>>({});
 /** Where models are fetched from. */
 export const hub = signal(HUBS.find((known) => known === recall('hub')) ?? HUBS[0] ?? '');
 
+/** A model in a folder on the person's disk, for as long as the page is there. */
+export const local = signal<{ readonly local: LocalModel; readonly key: string } | undefined>(
+  undefined,
+);
+
 /** The model as a run names it. */
-export const modelChoice = computed<ModelChoice>(() => ({ name: model.value }));
+export const modelChoice = computed<ModelChoice>(() => local.value ?? { name: model.value });
+
+/** Whether the built-in model is used, which reads words of motion and no others. */
+export const isBuiltIn = computed(() => !local.value && model.value === BUILT_IN);
+
+/** Returns the name under which a model is remembered with its videos. */
+export function modelName(choice: ModelChoice): string {
+  if ('name' in choice) return choice.name;
+  return 'local' in choice ? choice.local.name : choice.folder;
+}
+
+/** Uses a model in a folder. */
+export function useLocal(folder: LocalModel | undefined): void {
+  if (folder) local.value = { local: folder, key: crypto.randomUUID() };
+}
 
 /** The released model that is used; undefined for another one. */
 export const released = computed(() => models.value?.find(({ id }) => id === model.value));
 
 /** Chooses the model by name. */
 export function chooseModel(name: string): void {
+  local.value = undefined;
   model.value = name;
   remember('model', name);
 }

@@ -3,7 +3,7 @@ import { signal } from '@preact/signals';
 import type { Span } from '../../engine/index.ts';
 import { RunError } from '../engine/client.ts';
 import { failureOf } from '../engine/failure.ts';
-import type { Finished, ModelChoice } from '../engine/protocol.ts';
+import type { Finished } from '../engine/protocol.ts';
 import { privateFiles } from '../jobs/checkpoints.ts';
 import { crashMarker } from '../jobs/crash-marker.ts';
 import { databaseStore, memoryStore } from '../jobs/database.ts';
@@ -15,6 +15,7 @@ import { posterOf } from '../output/poster.ts';
 import { decodeSound } from '../sound.ts';
 import { add } from '../storage/history.ts';
 import { engine } from './engine.ts';
+import { modelName } from './models.ts';
 
 /** The profile of the last run, behind `?profile`. */
 export const profile = signal<readonly Span[] | undefined>(undefined);
@@ -34,7 +35,9 @@ export async function openQueue(): Promise<Queue> {
   return createQueue({
     ...stores,
     ...{ keep, decodeSound, crash: crashMarker(localStorage, window) },
-    engine: { run: (wishes, handlers) => engine.run({ ...wishes, measures }, handlers) },
+    engine: {
+      run: (wishes, handlers) => engine.run({ ...wishes, measures, keepFrames: true }, handlers),
+    },
     forget: (id) => files.remove(id),
     failureOf: (error) => (error instanceof RunError ? error.failure : failureOf(error)),
   });
@@ -48,12 +51,10 @@ async function keep({ model }: Job, { video, report, profile: spans }: Finished)
   profile.value = spans;
   return add({
     ...facts,
-    model: nameOf(model),
+    model: modelName(model),
     settings: report.settings,
     hasSound: soundCodec !== undefined,
     video: blob,
     ...(poster && { poster }),
   });
 }
-
-const nameOf = (model: ModelChoice): string => ('name' in model ? model.name : model.folder);

@@ -29,6 +29,9 @@ export const morePictures = signal<readonly Blob[]>([]);
 /** The picture to arrive at, for models that take one. */
 export const lastPicture = signal<ChosenPicture | undefined>(undefined);
 
+/** What a picture is to say or sing, for models that take a sound. */
+export const sound = signal<File | undefined>(undefined);
+
 /** Where the crop sits in what hangs over: 0 at the left or top, 1 at the right or bottom. */
 export const focus = signal({ x: 0.5, y: 0.5 });
 

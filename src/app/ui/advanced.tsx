@@ -2,6 +2,7 @@
 import { SETTING_LIMITS as limits } from '../../engine/index.ts';
 import { text } from '../i18n/text.ts';
 import { MOST_SEEDS, seedCount } from '../state/batch.ts';
+import { isBuiltIn } from '../state/models.ts';
 import { anySeed, resetWishes, SHAPES, wish, wishes } from '../state/wishes.ts';
 import { Check } from './check.tsx';
 import { Icon } from './icon.tsx';
@@ -59,7 +60,7 @@ export const Advanced = () => (
         onChange={(precision) => wish({ precision })}
       />
     </div>
-    <Camera />
+    {isBuiltIn.value ? <Camera /> : <ForReadingModels />}
     <Check
       id="loop"
       label={text('loop.label')}
@@ -107,6 +108,36 @@ const Seed = () => (
       </button>
     </div>
   </div>
+);
+
+/** What models that read prompts whole can be asked beside. */
+const ForReadingModels = () => (
+  <>
+    <div class="grid">
+      <NumberField name="guidance" range={limits.guidance} step={0.1} />
+      <NumberField name="shift" range={limits.shift} step={0.1} />
+      <Select
+        id="weights"
+        label={text('weights.label')}
+        value={wishes.value.weights}
+        options={(['whole', 'int8', 'int4'] as const).map((value) => ({
+          value,
+          label: text(`weights.${value}`),
+        }))}
+        onChange={(weights) => wish({ weights })}
+      />
+    </div>
+    <div class="field">
+      <label for="negative">{text('negative.label')}</label>
+      <input
+        id="negative"
+        type="text"
+        autocomplete="off"
+        value={wishes.value.negativePrompt}
+        onInput={({ currentTarget }) => wish({ negativePrompt: currentTarget.value })}
+      />
+    </div>
+  </>
 );
 
 const Camera = () => (

@@ -2,7 +2,10 @@
 import { text } from '../i18n/text.ts';
 import { animate, batchSize } from '../state/batch.ts';
 import { current } from '../state/jobs.ts';
+import { isBuiltIn } from '../state/models.ts';
 import { Advanced } from './advanced.tsx';
+import { ModelLine } from './model-line.tsx';
+import { MoreInputs } from './more-inputs.tsx';
 import { MotionField } from './motion-field.tsx';
 import { PromptField } from './prompt-field.tsx';
 import { Quality } from './quality.tsx';
@@ -24,8 +27,10 @@ export const Controls = () => (
       void animate();
     }}
   >
+    <ModelLine />
     <PromptField />
-    <MotionField />
+    {isBuiltIn.value && <MotionField />}
+    <MoreInputs />
     <Quality />
     <Advanced />
     <div class="go">

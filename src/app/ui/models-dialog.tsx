@@ -4,6 +4,7 @@ import { bytesText, text } from '../i18n/text.ts';
 import { HUBS } from '../storage/models.ts';
 import { BUILT_IN, chooseHub, hub, listModels, models, storage } from '../state/models.ts';
 import { Dialog } from './dialog.tsx';
+import { LocalFolder } from './local-folder.tsx';
 import { ModelCard } from './model-card.tsx';
 import { Select } from './select.tsx';
 import { UseButton } from './use-button.tsx';
@@ -26,6 +27,7 @@ export function ModelsDialog({ onClose }: { readonly onClose: () => void }) {
       </div>
       <ul class="models">
         <BuiltIn />
+        <LocalFolder />
         {models.value?.map((each) => (
           <ModelCard key={each.id} model={each} />
         ))}

@@ -1,7 +1,7 @@
 /** What should move, in words, with suggestions of motion and camera; the picture says the rest. */
 import { readWishes, resolveSettings } from '../../engine/index.ts';
 import { text } from '../i18n/text.ts';
-import { BUILT_IN, model } from '../state/models.ts';
+import { isBuiltIn } from '../state/models.ts';
 import { wish, wishes } from '../state/wishes.ts';
 
 const CHIPS = ['wind', 'water', 'clouds', 'in', 'left', 'up'] as const;
@@ -18,7 +18,7 @@ function toggle(chip: string): void {
 /** The built-in model knows words of motion alone: those that it does not know are said at once. */
 function Ignored() {
   const { prompt, motion } = wishes.value;
-  if (model.value !== BUILT_IN) return null;
+  if (!isBuiltIn.value) return null;
   const { ignored } = readWishes(resolveSettings({ prompt, motion }));
   return ignored.length === 0 ? null : (
     <p id="ignored" class="hint">

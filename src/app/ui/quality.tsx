@@ -4,19 +4,24 @@ import type { Preset } from '../../engine/index.ts';
 import { bytesText, leftText, text } from '../i18n/text.ts';
 import { estimates } from '../state/estimates.ts';
 import { picture, settings } from '../state/picture.ts';
+import type { Size } from '../state/picture.ts';
 import { wish, wishes } from '../state/wishes.ts';
 import { failureText } from './failure-text.ts';
 
 /** Size and length of a preset's video for the picture at hand. */
 function factsOf(preset: Preset): string {
+  const told = estimates.value[preset]?.run;
+  if (told) return sizeText(told.size, told.frames);
   const { overrides } = wishes.value;
   const resolved = resolveSettings({ ...settings.value, preset, ...overrides });
-  const frames = text('preset.frames', { frames: resolved.frames });
   const size = picture.value?.size;
-  if (!size) return frames;
-  const { width, height } = outputSize(size, resolved);
+  if (!size) return text('preset.frames', { frames: resolved.frames });
+  return sizeText(outputSize(size, resolved), resolved.frames);
+}
+
+function sizeText({ width, height }: Size, frames: number): string {
   const said = text('crop.size', { width: String(width), height: String(height) });
-  return `${said} · ${frames}`;
+  return `${said} · ${text('preset.frames', { frames })}`;
 }
 
 /** The next smaller preset that does fit, to be named in place of one that does not. */
