@@ -16,6 +16,7 @@ const BUILDS = {
     page: 'index.html',
     config: 'bench/released/vite.config.ts',
   },
+  quality: { folder: 'dist-quality', page: 'index.html', config: 'bench/quality/vite.config.ts' },
 };
 
 /**
@@ -39,6 +40,13 @@ export const builtBench = (chosen) => built('bench', chosen);
  * @returns {string}
  */
 export const builtReleased = (chosen) => built('released', chosen);
+
+/**
+ * Returns the folder of the page that compares videos likewise.
+ * @param {string} [chosen]
+ * @returns {string}
+ */
+export const builtQuality = (chosen) => built('quality', chosen);
 
 /**
  * @param {keyof typeof BUILDS} what
