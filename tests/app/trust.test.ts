@@ -180,6 +180,32 @@ describe('a whole session', () => {
     const asked = proxy.log.filter(({ url }) => !ofTheBrowser.includes(url));
     expect(asked).toEqual([]);
   });
+
+  it('leaves nothing behind once everything is erased', async () => {
+    proxy.cut = false;
+    const kept = (): Promise<string[]> =>
+      page.evaluate(async () => {
+        const names: string[] = [];
+        for await (const name of (await navigator.storage.getDirectory()).keys()) names.push(name);
+        return names;
+      });
+    expect(await kept()).toContain('results');
+    await page.click('#erase');
+    const loaded = page.waitForNavigation();
+    await page.waitForSelector('#erase-now');
+    await page.click('#erase-now');
+    await loaded;
+    await page.waitForSelector('.sample');
+    expect(await kept()).not.toContain('frames');
+    const videos = await page.evaluate(async () => {
+      const root = await navigator.storage.getDirectory();
+      const results = await root.getDirectoryHandle('results').catch(() => undefined);
+      let count = 0;
+      for await (const _ of results?.keys() ?? []) count++;
+      return count;
+    });
+    expect(videos).toBe(0);
+  });
 });
 
 describe('the installed app', () => {

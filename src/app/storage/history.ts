@@ -29,8 +29,15 @@ export type StoredResult = {
   readonly rawFrames: Blob | undefined;
 };
 
+/** Held while a video is stored: what another tab has begun is no rubbish. */
+const LOCK = 'zoetrope/history';
+
 /** Stores a finished video; resolves to its id. Throws `storage/quota`, `storage/forbidden`: nothing half-written stays. */
-export async function add(result: NewResult): Promise<string> {
+export const add = (result: NewResult): Promise<string> =>
+  navigator.locks.request(LOCK, () => stored(result));
+
+async function stored(result: NewResult): Promise<string> {
+  await removeUnfinished();
   const { video, poster, ...rest } = result;
   const id = crypto.randomUUID();
   const facts: ResultFacts = { ...rest, id, createdAt: Date.now(), bytes: video.size };
@@ -47,17 +54,34 @@ export async function add(result: NewResult): Promise<string> {
   return id;
 }
 
-/** Resolves to what is stored, the newest first; what was not written to its end is left out. */
+/** Resolves to what is stored, the newest first; what is damaged or was not written to its end is left out. */
 export async function list(): Promise<readonly ResultFacts[]> {
   const folder = await folderAt(FOLDER);
   const found: ResultFacts[] = [];
   for await (const [name, entry] of folder.entries()) {
     if (entry.kind !== 'directory') continue;
-    const facts = await readFile(entry, FACTS);
-    const text = await facts?.text();
-    if (text !== undefined) found.push({ ...parseFacts(text), id: name });
+    const facts = await factsIn(entry);
+    if (facts) found.push({ ...facts, id: name });
   }
   return found.sort((a, b) => b.createdAt - a.createdAt);
+}
+
+/** What a folder says of its video, undefined where that is damaged or missing. */
+async function factsIn(folder: FileSystemDirectoryHandle): Promise<ResultFacts | undefined> {
+  const text = await (await readFile(folder, FACTS))?.text();
+  try {
+    return text === undefined ? undefined : parseFacts(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Removes what a closed page or a full disk left half-written. */
+async function removeUnfinished(): Promise<void> {
+  const folder = await folderAt(FOLDER);
+  for await (const [name, entry] of folder.entries()) {
+    if (entry.kind === 'directory' && !(await factsIn(entry))) await removeEntry(folder, name);
+  }
 }
 
 /** Resolves to the video. Throws `storage/missing`. */
