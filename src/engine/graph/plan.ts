@@ -40,10 +40,12 @@ const spanOf = ({ first, last }: Lifetime): number => last - first;
 /** Steps that the search for a better plan may take, in comparisons of two tensors. */
 const SEARCH_WORK = 1e8;
 const MOST_TRIES = 200;
+/** Steps of the walk through other orders; graphs of hundreds of tensors get fewer, by the work. */
+const MOST_MOVES = 1000;
 
 /**
  * Returns the smallest of the placements that greedy best fit finds: in several orders, then again and again with the
- * tensor that stuck out placed first. Segments have at most `maxSegmentBytes`. Two tensors overlap in memory only if
+ * tensor that stuck out placed first, then on a walk that moves one tensor after another in the order. Segments have at most `maxSegmentBytes`. Two tensors overlap in memory only if
  * their lifetimes do not. Throws `gpu/limit` for a tensor that is larger than a segment.
  */
 export function planMemory(graph: Graph, maxSegmentBytes: number): MemoryPlan {
@@ -68,6 +70,37 @@ export function planMemory(graph: Graph, maxSegmentBytes: number): MemoryPlan {
     order = [highest, ...order.filter((life) => life !== highest)];
     plan = place(order, maxSegmentBytes, lowerBoundBytes);
     if (totalOf(plan) < totalOf(best)) best = plan;
+  }
+  const moves = Math.min(MOST_MOVES, Math.floor(SEARCH_WORK / (lifetimes.length ** 2 + 1)));
+  return walk(smallest?.sorted ?? [], best, moves, maxSegmentBytes);
+}
+
+/** Returns the smallest plan on a walk of `moves` that starts from `order`: moves that make a plan larger are taken back. */
+function walk(
+  order: readonly Lifetime[],
+  start: MemoryPlan,
+  moves: number,
+  maxSegmentBytes: number,
+): MemoryPlan {
+  const { lowerBoundBytes } = start;
+  let best = start;
+  let current = [...order];
+  let size = totalOf(place(current, maxSegmentBytes, lowerBoundBytes));
+  let state = 1;
+  // The same numbers each time: the same graph has the same plan.
+  const below = (n: number): number => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 2 ** 32) * n);
+  };
+  for (let i = 0; i < moves && totalOf(best) > lowerBoundBytes; i++) {
+    const next = [...current];
+    const [moved] = next.splice(below(next.length), 1);
+    if (moved) next.splice(below(next.length + 1), 0, moved);
+    const plan = place(next, maxSegmentBytes, lowerBoundBytes);
+    if (totalOf(plan) > size) continue;
+    current = next;
+    size = totalOf(plan);
+    if (size < totalOf(best)) best = plan;
   }
   return best;
 }
