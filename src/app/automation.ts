@@ -2,11 +2,13 @@
 import { EngineError } from '../engine/index.ts';
 import type { RunReport, Settings, SpokenVideo } from '../engine/index.ts';
 import { examplePictures, modelNames } from './catalog.ts';
-import { AppError, startEngine } from './engine/client.ts';
+import { AppError, RunError, startEngine } from './engine/client.ts';
 import type {
   AdapterState,
   Failure,
+  MemoryState,
   ModelChoice,
+  Notice,
   RunEvent,
   SpeakWishes,
   Video,
@@ -23,6 +25,10 @@ export type AutomationJob = {
   /** A name in this build's catalog or `{ folder }`; absent = the built-in model. */
   readonly model?: ModelChoice;
   readonly settings: Partial<Settings>;
+  /** Name under which checkpoints are kept and looked for; none without it. */
+  readonly checkpoints?: string;
+  /** Milliseconds of work that may be lost. */
+  readonly checkpointMs?: number;
 };
 
 /** A picture that is to speak. */
@@ -49,6 +55,12 @@ export type AutomationResult =
     }
   | { readonly ok: false; readonly failure: Failure };
 
+/** A notice or a heartbeat, and when it came. */
+export type Noted = {
+  readonly atMs: number;
+  readonly notice: Notice | { readonly kind: 'heartbeat' | 'preview'; readonly stage?: string };
+};
+
 export type Automation = {
   inspect(): Promise<AdapterState | Failure>;
   /** Runs a job; never rejects. The file is kept for `piece`. */
@@ -57,7 +69,13 @@ export type Automation = {
   speak(job: SpeechJob): Promise<SpeechResult>;
   /** Progress as of now, undefined before the first report. */
   progress(): LiveProgress | undefined;
+  /** What happened beside, in order, each with the milliseconds since the run began. */
+  notices(): readonly Noted[];
+  /** What the engine holds on the device. */
+  memory(): Promise<MemoryState>;
   cancel(): void;
+  /** Ends denoising and decodes what there is. */
+  finishEarly(): void;
   /** Returns bytes [start, end) of the finished file in base64. */
   piece(start: number, end: number): string;
 };
@@ -68,10 +86,16 @@ declare global {
 
 const engine = startEngine();
 let abort = new AbortController();
+let finish = new AbortController();
+let began = performance.now();
+let notices: Noted[] = [];
 let clock = new RunningClock();
 let file = new Uint8Array();
 
-const failureOf = (error: unknown): Failure => ({
+const failureOf = (error: unknown): Failure =>
+  error instanceof RunError ? error.failure : plainFailure(error);
+
+const plainFailure = (error: unknown): Failure => ({
   code: error instanceof AppError || error instanceof EngineError ? error.code : 'internal',
   message: error instanceof Error ? error.message : String(error),
 });
@@ -89,17 +113,26 @@ async function fetchPicture(url: string | undefined): Promise<Blob> {
 }
 
 const onEvent = (event: RunEvent): void => {
+  const atMs = performance.now() - began;
   if (event.type === 'progress') clock.take(event.progress);
+  else if (event.type === 'notice') notices.push({ atMs, notice: event.notice });
+  else if (event.type === 'preview') notices.push({ atMs, notice: { kind: 'preview' } });
+  else if (event.type === 'heartbeat') {
+    notices.push({ atMs, notice: { kind: 'heartbeat', stage: event.stage } });
+  }
 };
 
 function begin(): void {
   abort = new AbortController();
+  finish = new AbortController();
   clock = new RunningClock();
+  began = performance.now();
+  notices = [];
 }
 
 globalThis.zoetrope = {
   inspect: () => engine.inspect().catch(failureOf),
-  async animate({ picture, lastPicture, model, settings }) {
+  async animate({ picture, lastPicture, model, settings, checkpoints, checkpointMs }) {
     begin();
     try {
       const { video, report } = await engine.run(
@@ -109,9 +142,13 @@ globalThis.zoetrope = {
           model: model ?? { name: modelNames[0] ?? '' },
           settings,
           // Each command starts a browser that remembers nothing: measuring would cost each of them.
-          measures: { tune: false, probe: false },
+          measures: {
+            ...{ tune: false, probe: false },
+            ...(checkpointMs !== undefined && { checkpointMs }),
+          },
+          ...(checkpoints !== undefined && { checkpoints }),
         },
-        { signal: abort.signal, onEvent },
+        { signal: abort.signal, finishEarly: finish.signal, onEvent },
       );
       const { file: bytes, ...facts } = video;
       file = bytes;
@@ -138,7 +175,10 @@ globalThis.zoetrope = {
     }
   },
   progress: () => clock.read(),
+  notices: () => notices,
+  memory: () => engine.memory(),
   cancel: () => abort.abort(),
+  finishEarly: () => finish.abort(),
   piece(start, end) {
     let text = '';
     for (const byte of file.subarray(start, end)) text += String.fromCharCode(byte);

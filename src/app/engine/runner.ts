@@ -24,6 +24,8 @@ import { checkpointSink, loadCheckpoint } from '../jobs/checkpoints.ts';
 import type { CheckpointFiles } from '../jobs/checkpoints.ts';
 import { PaceWatch } from '../jobs/estimate.ts';
 import type { RunLog, RunRecord } from '../jobs/run-log.ts';
+import { createFrameFile } from '../storage/frame-file.ts';
+import type { FrameFile } from '../storage/frame-file.ts';
 import type { DeviceHolder } from './device.ts';
 import { failureOf, smallerPreset } from './failure.ts';
 import type { Foretold, Machine } from './machine.ts';
@@ -118,7 +120,7 @@ async function untilDone(
 ): Promise<Finished> {
   let last: Checkpoint | undefined;
   for (;;) {
-    const gpu = await parts.device.get();
+    const gpu = await (facts.losses === 0 ? parts.device.get() : reopened(parts.device));
     facts.gpu = gpu;
     hooks.signal.throwIfAborted();
     try {
@@ -128,6 +130,10 @@ async function untilDone(
         signal,
         (stop) => attempt(parts, gpu, wishes, { ...hooks, signal: stop }, facts, last, keepLast),
         () => parts.device.drop(),
+        ({ message: reason }) => {
+          const step = last?.step ?? 0;
+          hooks.tell({ type: 'notice', notice: { kind: 'device-lost', reason, step } });
+        },
       );
     } catch (error) {
       const lost = error instanceof EngineError && error.code === 'gpu/lost';
@@ -138,15 +144,27 @@ async function untilDone(
         const what = 'device — was lost three times within five minutes — use a smaller preset';
         throw new EngineError('gpu/lost-again', what, { stage: facts.stage, cause: error });
       }
-      const notice: Notice = {
-        ...{ kind: 'device-lost', reason: error.message, step: last?.step ?? 0 },
-      };
-      hooks.tell({ type: 'notice', notice });
     }
   }
   function keepLast(checkpoint: Checkpoint): void {
     last = checkpoint;
   }
+}
+
+/** A GPU process that went down takes a moment to come back: until then there is no adapter. */
+const COMING_BACK_MS = [0, 250, 500, 1000, 2000];
+
+async function reopened(device: DeviceHolder): Promise<Gpu> {
+  let failure: unknown;
+  for (const ms of COMING_BACK_MS) {
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    try {
+      return await device.get();
+    } catch (error) {
+      failure = error;
+    }
+  }
+  throw failure;
 }
 
 /** One try on one device. */
@@ -170,7 +188,7 @@ async function attempt(
   const size = settings.size ?? { width: 0, height: 0 };
   Object.assign(facts, { settings, size, family: model.family });
   const seconds = request.sound && secondsOf(request.sound);
-  const { tune = !gpu.info.software, probe = true } = wishes.measures ?? {};
+  const { tune = !gpu.info.software, probe = true, checkpointMs } = wishes.measures ?? {};
   const asked = { model, name: nameOf(wishes.model), settings, size, probe };
   const foretold = await parts.machine.foretell(gpu, {
     ...asked,
@@ -197,6 +215,7 @@ async function attempt(
   };
   const profiler = wishes.measures?.profile === true ? new Profiler(gpu) : undefined;
   const streams = request.sound !== undefined;
+  const raw = model.makes === 'picture' ? undefined : await framesKept(wishes, settings, size);
   const context = {
     ...{ gpu, signal, finishEarly, tool: PROGRAM, onProgress },
     ...(foretold.stages && { expected: foretold.stages }),
@@ -210,24 +229,43 @@ async function attempt(
         notice({ kind: 'checkpoint', step: checkpoint.step, steps: checkpoint.steps });
       },
       onError: (error) => notice({ kind: 'no-checkpoint', message: String(error) }),
+      ...(checkpointMs !== undefined && { dueMs: checkpointMs }),
     }),
     onPreview: (preview: { data: Uint8ClampedArray<ArrayBuffer> } & PreviewSize) =>
       tell({ type: 'preview', preview }, [preview.data.buffer]),
     onNotice: notice,
-    onFrame: streams ? (frame: RunFrame) => tell({ type: 'frame', frame }) : undefined,
+    onFrame(frame: RunFrame) {
+      raw?.add(frame.data);
+      if (streams) tell({ type: 'frame', frame });
+    },
   };
   if (model.makes === 'picture') {
     const { video, report } = await picturePng(model, request, context);
     return { video, report, profile: profiler?.spans };
   }
-  const { file, codec, soundCodec, report } = await runToMp4(model, request, context);
+  const { file, codec, soundCodec, report } = await runToMp4(model, request, context).catch(
+    async (error: unknown) => {
+      await raw?.drop();
+      throw error;
+    },
+  );
+  const frameFile = await raw?.finish();
   const { width, height } = report.size;
   const video: Video = {
     ...{ file, type: 'video/mp4', codec, ...(soundCodec && { soundCodec }) },
     ...{ width, height, frames: report.frameHashes.length, fps: settings.fps },
+    ...(frameFile !== undefined && { frameFile }),
   };
   return { video, report, profile: profiler?.spans };
 }
+
+/** The file that keeps the frames of a run, where they are wanted and there is room. */
+const framesKept = async (
+  { keepFrames = false }: RunWishes,
+  { frames }: Settings,
+  { width, height }: NonNullable<Settings['size']>,
+): Promise<FrameFile | undefined> =>
+  keepFrames ? createFrameFile(4 * width * height * frames) : undefined;
 
 type PreviewSize = {
   readonly width: number;

@@ -7,23 +7,23 @@ const PATIENCE_MS = 800;
 
 /**
  * Resolves with what `work` gives. Rejects with the reason of `signal` soon after it fires, `gpu/lost` when the device
- * goes away; by then nothing of the run is on the device any more, or the device was given up by `drop`.
+ * goes away, which `onLost` is told at once; by then nothing of the run is on the device any more, or the device was
+ * given up by `drop`.
  */
 export async function untilStopped<T>(
   gpu: Gpu,
   signal: AbortSignal,
   work: (signal: AbortSignal) => Promise<T>,
   drop: () => void,
+  onLost: (error: EngineError) => void = () => undefined,
 ): Promise<T> {
   const inner = new AbortController();
   const stop = (): void => inner.abort(signal.reason);
   if (signal.aborted) stop();
   signal.addEventListener('abort', stop, { once: true });
-  let isOver = false;
-  void gpu.lost.then(({ reason, message }) => {
-    if (isOver) return;
-    const what = `device — was lost (${reason}: ${message}) — try again`;
-    inner.abort(new EngineError('gpu/lost', what));
+  const forget = onLoss(gpu, (error) => {
+    onLost(error);
+    inner.abort(error);
   });
   const stopped = new Promise<never>((_, reject) => {
     const tell = (): void => reject(inner.signal.reason as Error);
@@ -39,10 +39,32 @@ export async function untilStopped<T>(
     if (!(await settles(running, PATIENCE_MS))) drop();
     throw inner.signal.reason;
   } finally {
-    isOver = true;
+    forget();
     signal.removeEventListener('abort', stop);
     stopped.catch(() => undefined);
   }
+}
+
+type LossListener = (error: EngineError) => void;
+
+const listeners = new WeakMap<Gpu, Set<LossListener>>();
+
+/**
+ * Calls `listener` when the device goes away; returns what ends that. The device's promise has one listener of ours: it
+ * lives as long as the device, and would hold on to each run's result.
+ */
+function onLoss(gpu: Gpu, listener: LossListener): () => void {
+  const known = listeners.get(gpu);
+  const all = known ?? new Set();
+  listeners.set(gpu, all);
+  all.add(listener);
+  if (!known) {
+    void gpu.lost.then(({ reason, message }) => {
+      const what = `device — was lost (${reason}: ${message}) — try again`;
+      for (const each of all) each(new EngineError('gpu/lost', what));
+    });
+  }
+  return () => all.delete(listener);
 }
 
 /** The loss of a device, if that has happened: an error of a lost device may come a moment before the word of it. */

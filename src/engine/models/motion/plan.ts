@@ -6,10 +6,13 @@ import { PaperExecutor } from '../../graph/paper-executor.ts';
 import type { Work } from '../../graph/work.ts';
 import { NO_WORK, timesWork } from '../../graph/work.ts';
 import type { Size } from '../../image/fit.ts';
+import { FLOATS_PER_FRAME } from '../../kernels/blend-keys.ts';
 import { PipelineCache } from '../../kernels/pipelines.ts';
+import { FLOATS_PER_STEP } from '../../sampling/sampler.ts';
 import { SHAPES_ALONE, WeightSet } from '../../weights/upload.ts';
 import { animate } from './animate.ts';
 import { readConfig } from './config.ts';
+import { transformerConfig } from './model.ts';
 import type { MotionSettings } from './settings.ts';
 
 export type MotionPlan = {
@@ -51,6 +54,10 @@ export async function planMotion(
   const [step = NO_WORK, encoder = NO_WORK] = before;
   const bytes = weights.bytes;
   const { peak, largest } = gpu;
+  // Tables with a row for each step and each frame, of which the run on paper had one and two.
+  const { freqDim } = transformerConfig(config);
+  const tables =
+    4 * (steps - 1) * (FLOATS_PER_STEP + freqDim) + 4 * (frames - 2) * FLOATS_PER_FRAME;
   return {
     stages: [
       {
@@ -74,7 +81,7 @@ export async function planMotion(
         },
       },
     ],
-    peakBytes: peak.total,
+    peakBytes: peak.total + Math.max(0, tables),
     largestBuffer: largest,
   };
 }
