@@ -11,16 +11,26 @@ import { isXmlPrompt, readPrompt } from './models/newbie/prompt.ts';
 import type { NewbieRequest, NewbieSource } from './models/newbie/request.ts';
 import type { NewbieTokenizer } from './models/newbie/tokenize.ts';
 import { newbieTokenizer } from './models/newbie/tokenize.ts';
+import { renameHalf } from './models/tae/names.ts';
 import type { ModelContext, Picture, RunnableModel } from './run.ts';
 import type { Settings } from './settings.ts';
+import { WeightStore } from './weights/weight-store.ts';
 import { usualPolicy } from './weights/policy.ts';
 import type { ModelFiles } from './weights/model-files.ts';
 import { openModelFolder } from './weights/model-folder.ts';
 
 /** An opened model: its parts, and what makes tokens of prompts. */
-export type NewbieFiles = { readonly parts: NewbieSource; readonly tokenizer: NewbieTokenizer };
+export type NewbieFiles = {
+  readonly parts: NewbieSource;
+  readonly tokenizer: NewbieTokenizer;
+  /** Decoder of a tiny autoencoder, for previews of full size. */
+  readonly tiny?: WeightStore | undefined;
+};
 
 const PARTS = ['transformer', 'text_encoder', 'clip_model', 'vae'] as const;
+
+/** The decoder of TAEF1, whose layers are bare numbers; it may be left out. */
+const TINY = 'preview/taef1_decoder.safetensors';
 
 /** Opens the model in `files`; reads headers and tokenizers, no weights. Throws `weights/folder`, `weights/missing`, `text/tokenizer`. */
 export async function openNewbie(files: ModelFiles): Promise<NewbieFiles> {
@@ -32,7 +42,9 @@ export async function openNewbie(files: ModelFiles): Promise<NewbieFiles> {
       `model — got a folder without ${path} — choose a complete one`,
     );
   };
+  const tiny = files.paths?.includes(TINY) ? await files.open(TINY) : undefined;
   return {
+    tiny: tiny && (await WeightStore.open([tiny], renameHalf)),
     parts: await openModelFolder(files, PARTS),
     tokenizer: await newbieTokenizer(
       await tokenizerOf('text_encoder/tokenizer.json'),
@@ -49,7 +61,7 @@ const SIDE = 16;
 const MOST_TOKENS = 512;
 
 /** Returns the model of `files`. It keeps the texts that it read last. */
-export function runnableNewbie({ parts, tokenizer }: NewbieFiles): RunnableModel {
+export function runnableNewbie({ parts, tokenizer, tiny }: NewbieFiles): RunnableModel {
   const texts = new TextCache();
   return {
     family: 'newbie',
@@ -88,7 +100,7 @@ export function runnableNewbie({ parts, tokenizer }: NewbieFiles): RunnableModel
       let stepsDone = settings.steps;
       const picture = await paint(engine, parts, request, {
         ...newbieOptions(context),
-        texts,
+        ...{ texts, tiny },
         onSampled: (calls) => (stepsDone = calls),
       });
       yield { ...shown(picture), index: 0, count: 1 };

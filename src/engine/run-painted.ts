@@ -88,7 +88,7 @@ export function runnablePainted(
 /** Resolves to the picture that the video starts from, at the video's size. */
 async function paintedPicture(
   engine: Engine,
-  { parts, tokenizer }: NewbieFiles,
+  { parts, tokenizer, tiny }: NewbieFiles,
   { settings, size, painting }: { settings: Settings; size: Size; painting: Painting },
   { signal, progress, onPreview, onNotice }: ModelContext,
 ): Promise<PaintedPicture> {
@@ -108,7 +108,7 @@ async function paintedPicture(
     paintingOf(settings, painting),
     paintedSize(size, painting),
   );
-  const picture = await paintOnDevice(engine, parts, request, options);
+  const picture = await paintOnDevice(engine, parts, request, { ...options, tiny });
   try {
     return await coveringOnDevice(engine, picture, size);
   } finally {

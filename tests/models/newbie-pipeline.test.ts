@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Gpu } from '../../src/engine/gpu/device.ts';
+import { Graph, checkpointWeights } from '../../src/engine/graph/graph.ts';
 import { Executor } from '../../src/engine/graph/replay.ts';
+import { seeded } from '../../src/engine/kernels/case.ts';
 import type { Raster } from '../../src/engine/image/resize.ts';
 import {
   covering,
@@ -11,13 +13,18 @@ import { TextCache } from '../../src/engine/models/newbie/encode.ts';
 import type { NewbieOptions } from '../../src/engine/models/newbie/pipeline.ts';
 import { paint, paintOnDevice } from '../../src/engine/models/newbie/pipeline.ts';
 import type { NewbieComponent, NewbieRequest } from '../../src/engine/models/newbie/request.ts';
+import { renameHalf } from '../../src/engine/models/tae/names.ts';
+import { taesdDecoder } from '../../src/engine/models/tae/taesd.ts';
 import type { PlacedPicture } from '../../src/engine/models/wan/pipeline-request.ts';
 import type { WanTrace } from '../../src/engine/models/wan/pipeline.ts';
 import { generate } from '../../src/engine/models/wan/pipeline.ts';
 import type { Checkpoint } from '../../src/engine/sampling/checkpoint.ts';
 import type { Engine } from '../../src/engine/nn/run-once.ts';
+import { Scope } from '../../src/engine/nn/module.ts';
 import { bytesSource } from '../../src/engine/weights/byte-source.ts';
 import { openModelFolder } from '../../src/engine/weights/model-folder.ts';
+import { writeSafetensors } from '../../src/engine/weights/safetensors-writer.ts';
+import { WeightStore } from '../../src/engine/weights/weight-store.ts';
 import { testGpus } from '../helpers/devices.ts';
 import { pipelinesOf } from '../helpers/graph.ts';
 import { newbieParts, randomNewbie } from '../helpers/newbie-model.ts';
@@ -98,6 +105,33 @@ describe.each(testGpus().filter(({ name }) => name === 'lavapipe'))(
         await expect(pictureOf(gpu, {}, options)).rejects.toMatchObject({ name: 'AbortError' });
       },
     );
+
+    it('shows every step at full size where it is given a tiny autoencoder, and makes the same picture', async () => {
+      const gpu = await open.gpu();
+      const tiny = await tinyDecoder();
+      const seen: [width: number, height: number, step: number, steps: number][] = [];
+      const values = new Set<number>();
+      const picture = await pictureOf(
+        gpu,
+        {},
+        {
+          tiny,
+          onPreview: ({ width, height, data }, step, steps) => {
+            seen.push([width, height, step, steps]);
+            for (const value of data) values.add(value);
+          },
+        },
+      );
+      expect(seen.length).toBeGreaterThan(0); // one that would make the next step wait is left out
+      for (const [width, height, step, steps] of seen) {
+        expect([width, height, steps]).toEqual([64, 48, 3]); // eight pixels for each of the latent's
+        expect(step).toBeLessThanOrEqual(3);
+      }
+      expect(values.size).toBeGreaterThan(100);
+      expect(Math.min(...values)).toBeGreaterThanOrEqual(0);
+      expect(Math.max(...values)).toBeLessThanOrEqual(1);
+      expect(picture).toEqual(await pictureOf(gpu));
+    });
 
     it('goes on from a checkpoint to the same picture, its texts not read again', async () => {
       const gpu = await open.gpu();
@@ -242,6 +276,20 @@ describe.each(testGpus().filter(({ name }) => name === 'lavapipe'))(
     });
   },
 );
+
+/** The decoder of a tiny autoencoder of four channels, of random weights, its layers called by their numbers. */
+function tinyDecoder(): Promise<WeightStore> {
+  const config = { width: 8, latentChannels: 4, pool: false };
+  const graph = new Graph({ precision: 'f32' });
+  taesdDecoder(config)(new Scope(graph).child('decoder'));
+  const tensors = [...checkpointWeights(graph)].map(([key, { source }]) => {
+    const shape = source.kind === 'weight' ? [...source.stored] : [];
+    const count = shape.reduce((a, b) => a * b, 1);
+    const data = Float32Array.from({ length: count }, (_, i) => seeded(key, i) / 8);
+    return [key.replace('decoder.', ''), { dtype: 'F32', shape, data }] as const;
+  });
+  return WeightStore.open([bytesSource(writeSafetensors(tensors))], renameHalf);
+}
 
 const furthest = (a: ArrayLike<number>, b: ArrayLike<number>): number =>
   Array.from(b).reduce((most, value, i) => Math.max(most, Math.abs((a[i] ?? NaN) - value)), 0);

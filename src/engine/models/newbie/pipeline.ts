@@ -28,6 +28,8 @@ import { blocksOnly } from './policy.ts';
 import { PREVIEW_CHANNELS, previewOf } from './preview.ts';
 import type { LatentGrid, NewbieRequest, NewbieSource, TextIds } from './request.ts';
 import { checkNewbieRequest } from './request.ts';
+import type { TinyWeights } from './tiny-preview.ts';
+import { TinyPreview } from './tiny-preview.ts';
 import { nextDitNames, nextDitWeights } from './weights.ts';
 
 export type NewbieStage = 'text' | 'conditions' | 'denoise' | 'decode';
@@ -55,6 +57,8 @@ export type NewbieOptions = SamplingHooks & {
   readonly onTrace?: (trace: NewbieTrace) => void;
   /** Called after each step with a small picture of what it is becoming; for latents of FLUX, not with rk4. */
   readonly onPreview?: ((picture: Raster, step: number, steps: number) => void) | undefined;
+  /** A tiny autoencoder for these latents: previews are then of full size. */
+  readonly tiny?: TinyWeights | undefined;
   /** Called when denoising has ended, with how many calls of the network were made. */
   readonly onSampled?: (calls: number) => void;
   /** Texts that were encoded before, with the same encoders. */
@@ -95,7 +99,7 @@ export async function paintOnDevice(
 ): Promise<PaintedPicture> {
   // What a stage needed is freed before the next begins, so no weights are kept for another run.
   const engine = { ...anyEngine, keeper: undefined, quantise: blocksOnly(anyEngine.quantise) };
-  const { signal, onTrace, onPreview } = options;
+  const { signal, onTrace } = options;
   const abort = signal && { signal };
   const report = (stage: NewbieStage) => ({
     ...abort,
@@ -116,6 +120,7 @@ export async function paintOnDevice(
     kept.length > 0 ? kept : await branchesOf(engine, source, transformer, request, options);
   const [first = NOTHING, second] = branches;
 
+  const previews = await openPreviews(engine, grid, options);
   const { sample: latent, stepsDone } = await denoise(
     engine,
     weights,
@@ -130,12 +135,9 @@ export async function paintOnDevice(
       ...abort,
       onProgress: (progress) => options.onProgress?.({ ...progress, stage: 'denoise' }),
       onLatent: onTrace && ((latent) => onTrace({ stage: 'latent', latent })),
-      onEstimate:
-        onPreview && grid.C === PREVIEW_CHANNELS
-          ? (latent, step, steps) => onPreview(previewOf(latent, grid), step, steps)
-          : undefined,
+      onEstimate: previews?.show,
     },
-  );
+  ).finally(() => previews?.end());
   options.onSampled?.(stepsDone);
   const decoder = await source.weights('vae', renameAutoencoder(vae.channels.length));
   return decodePicture(
@@ -145,6 +147,33 @@ export async function paintOnDevice(
     { latent, grid },
     { ...report('decode'), ...options.decode },
   );
+}
+
+type Previews = {
+  readonly show: (latent: Float32Array, step: number, steps: number) => void;
+  end(): Promise<void>;
+};
+
+/** By the tiny autoencoder where there is one, else by the linear map of FLUX's latents; none where nobody looks. */
+async function openPreviews(
+  engine: Engine,
+  grid: LatentGrid,
+  { onPreview, tiny }: NewbieOptions,
+): Promise<Previews | undefined> {
+  if (!onPreview) return undefined;
+  if (tiny) {
+    const decoder = await TinyPreview.open(engine, tiny, grid);
+    return {
+      show: (latent, step, steps) =>
+        decoder.show(latent, (picture) => onPreview(picture, step, steps)),
+      end: () => decoder.end(),
+    };
+  }
+  if (grid.C !== PREVIEW_CHANNELS) return undefined;
+  return {
+    show: (latent, step, steps) => onPreview(previewOf(latent, grid), step, steps),
+    end: () => Promise.resolve(),
+  };
 }
 
 const NOTHING: Branch = { caption: new Float32Array(), modulation: new Float32Array() };
