@@ -1,3 +1,4 @@
+import process from 'node:process';
 import { expect, it } from 'vitest';
 import { EngineError } from '../../src/engine/gpu/errors.ts';
 import { bytesSource } from '../../src/engine/weights/byte-source.ts';
@@ -6,7 +7,8 @@ import { fileOf } from '../helpers/safetensors-file.ts';
 
 // Blind byte flips die at the first gates, so most inputs are mutated as JSON and written again.
 
-const RUNS = 100_000;
+/** `npm run fuzz` asks for a million and more. */
+const RUNS = Number(process.env['ZOETROPE_FUZZ'] ?? 100_000);
 const SEED = 20_240_607;
 /** Small caps, so that going over them stays cheap. */
 const LIMITS = { headerBytes: 900, tensors: 5, nameLength: 12, rank: 4 };
