@@ -2,7 +2,9 @@
  * `npm run screenshots`: pictures of the page for the documentation, in both languages and both themes, on a desktop and
  * on a phone. Makes one short video on the way, so that there is something to see.
  */
+import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
+import process from 'node:process';
 import { openInBrowser } from './lib/browser.mjs';
 import { builtApp } from './lib/build.mjs';
 import { serve } from './lib/serve.mjs';
@@ -11,7 +13,7 @@ import { root } from './lib/steps.mjs';
 /** @typedef {import('puppeteer').Page} Page */
 
 const QUALITY = 82;
-const FRAMES = 13;
+const FRAMES = 5;
 const MOST_MS = 600_000;
 
 const SCREENS = {
@@ -20,6 +22,14 @@ const SCREENS = {
 };
 const LOCALES = ['en', 'zh-CN'];
 const THEMES = ['light', 'dark'];
+
+const fonts = spawnSync('fc-list', [':lang=zh-cn'], { encoding: 'utf8' });
+if (fonts.status === 0 && fonts.stdout.trim() === '') {
+  console.error(
+    'screenshots: no font has Chinese characters — install one, such as fonts-noto-cjk',
+  );
+  process.exit(1);
+}
 
 const server = await serve(builtApp());
 const { browser, page } = await openInBrowser(server.url, async () => true);
@@ -69,7 +79,7 @@ async function choose(page, locale, theme) {
   await page.select('#theme', theme);
   await page.waitForFunction((lang) => document.documentElement.lang === lang, {}, locale);
   await page.waitForFunction(
-    () => !/…$/.test(document.querySelector('#adapter')?.textContent ?? '…'),
+    () => document.querySelector('#adapter')?.textContent?.endsWith('…') === false,
   );
 }
 
@@ -90,7 +100,7 @@ async function showVideo(page) {
   await choosePicture(page);
   await page.click('.tile .frame');
   await page.waitForSelector('#result video');
-  await page.waitForFunction(() => (document.querySelector('video')?.currentTime ?? 0) > 0.2);
+  await page.waitForFunction(() => (document.querySelector('video')?.currentTime ?? 0) > 0.05);
   await page.click('#play');
   await page.evaluate(() => scrollTo(0, 0));
 }

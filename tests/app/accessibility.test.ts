@@ -1,13 +1,7 @@
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openApp } from './app.ts';
+import { choose, LOOKS, violations } from './looks.ts';
 import type { OpenApp } from './app.ts';
-
-const axeSource = readFileSync(
-  createRequire(import.meta.url).resolve('axe-core/axe.min.js'),
-  'utf8',
-);
 
 let app: OpenApp;
 
@@ -17,52 +11,11 @@ beforeAll(async () => {
 
 afterAll(() => app?.close());
 
-const LOCALES = ['en', 'zh-CN'];
-const THEMES = ['light', 'dark'];
-
-async function choose(locale: string, theme: string): Promise<void> {
-  const { page } = app;
-  await page.waitForSelector('#language');
-  await page.select('#language', locale);
-  await page.select('#theme', theme);
-  await page.waitForFunction(
-    (lang, name) =>
-      document.documentElement.lang === lang && document.documentElement.dataset['theme'] === name,
-    {},
-    locale,
-    theme,
-  );
-}
-
-type Found = { id: string; nodes: { html: string; failureSummary: string }[] };
-
-/** What axe-core finds wrong, in a word each. */
-async function violations(): Promise<string[]> {
-  await app.page.evaluate(axeSource);
-  const { found, rules } = await app.page.evaluate(async () => {
-    const { axe } = globalThis as unknown as {
-      axe: { run(): Promise<{ violations: Found[]; passes: Found[] }> };
-    };
-    const { violations, passes } = await axe.run();
-    const found = violations.map(({ id, nodes }) => ({
-      id,
-      nodes: nodes.map(({ html, failureSummary }) => ({ html, failureSummary })),
-    }));
-    return { found, rules: passes.length };
-  });
-  expect(rules, 'rules that had something to look at').toBeGreaterThan(15);
-  return found.flatMap(({ id, nodes }) =>
-    nodes.map(({ html, failureSummary }) => `${id}: ${html}\n${failureSummary}`),
-  );
-}
-
-const cases = LOCALES.flatMap((locale) => THEMES.map((theme) => [locale, theme] as const));
-
-describe.each(cases)('in %s, %s', (locale, theme) => {
-  beforeAll(() => choose(locale, theme));
+describe.each(LOOKS)('in %s, %s', (locale, theme) => {
+  beforeAll(() => choose(app.page, locale, theme));
 
   it('axe-core finds nothing wrong with the page before a picture is chosen', async () => {
-    expect(await violations()).toEqual([]);
+    expect(await violations(app.page)).toEqual([]);
   });
 
   it('nor with a picture and the advanced settings open', async () => {
@@ -70,7 +23,7 @@ describe.each(cases)('in %s, %s', (locale, theme) => {
     await page.click('.sample');
     await page.waitForSelector('#picture');
     await page.$eval('.advanced', (details) => details.setAttribute('open', ''));
-    expect(await violations()).toEqual([]);
+    expect(await violations(app.page)).toEqual([]);
     await page.reload();
   });
 
@@ -79,7 +32,7 @@ describe.each(cases)('in %s, %s', (locale, theme) => {
     await page.waitForSelector('#open-models');
     await page.click('#open-models');
     await page.waitForSelector('#models .model + .model');
-    expect(await violations()).toEqual([]);
+    expect(await violations(app.page)).toEqual([]);
     await page.keyboard.press('Escape');
     await page.waitForSelector('#models', { hidden: true });
   });
@@ -88,7 +41,7 @@ describe.each(cases)('in %s, %s', (locale, theme) => {
 describe('on a narrow screen', () => {
   beforeAll(async () => {
     await app.page.setViewport({ width: 320, height: 640, hasTouch: true });
-    await choose('en', 'light');
+    await choose(app.page, 'en', 'light');
   });
 
   it('nothing is wider than 320 pixels', async () => {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openApp, repository } from './app.ts';
 import type { OpenApp } from './app.ts';
+import { choose, LOOKS, violations } from './looks.ts';
 
 const PICTURE = join(repository, 'tests/fixtures/pictures/plain.png');
 const FRAMES = 9;
@@ -29,7 +30,7 @@ const text = (selector: string): Promise<string> =>
 const count = (selector: string): Promise<number> =>
   app.page.$$eval(selector, (found) => found.length);
 
-async function choose(...paths: readonly string[]): Promise<void> {
+async function pick(...paths: readonly string[]): Promise<void> {
   const input = await app.page.$('input[type=file]');
   await input?.uploadFile(...paths);
 }
@@ -73,7 +74,7 @@ describe('the page', () => {
   });
 
   it('says at once what is wrong with a file that is no picture', async () => {
-    await choose(join(repository, 'package.json'));
+    await pick(join(repository, 'package.json'));
     await app.page.waitForFunction(() =>
       document.querySelector('#error')?.textContent?.includes('no picture'),
     );
@@ -81,7 +82,7 @@ describe('the page', () => {
   });
 
   it('shows the picture, with size and length of each quality', async () => {
-    await choose(PICTURE);
+    await pick(PICTURE);
     await app.page.waitForSelector('#picture', { visible: true });
     expect(await count('#error')).toBe(0);
     await app.page.click('input[value=preview]');
@@ -100,7 +101,7 @@ describe('the page', () => {
     const estimates = await app.page.$$eval('.estimate', (all) =>
       all.map(({ textContent }) => textContent ?? ''),
     );
-    for (const each of estimates) expect(each).toMatch(/^about .+ · .+B of graphics memory · \w+/);
+    for (const each of estimates) expect(each).toMatch(/^about .+ · .+B memory · \w+/);
   });
 
   it('moves the crop with the arrow keys where the shape is another', async () => {
@@ -151,6 +152,12 @@ describe('the page', () => {
     expect(await app.page.$eval('video', (video) => video.paused)).toBe(true);
   });
 
+  it.each(LOOKS)('is open to everyone with a video and its history, in %s, %s', async (...look) => {
+    await choose(app.page, ...look);
+    expect(await violations(app.page)).toEqual([]);
+    await choose(app.page, 'en', 'light');
+  });
+
   it('plays there and back, without doubled ends', async () => {
     await app.page.select('#play-mode', 'pingPong');
     await app.page.waitForFunction(
@@ -174,7 +181,7 @@ describe('the page', () => {
     const video = (await readdir(folder)).find((name) => name.endsWith('.mp4')) ?? '';
     await app.page.click('.views .chip');
     await app.page.waitForSelector('input[type=file]');
-    await choose(join(folder, video));
+    await pick(join(folder, video));
     await app.page.waitForFunction(
       (frames) =>
         document.querySelector<HTMLInputElement>('#frames')?.value === String(frames) &&

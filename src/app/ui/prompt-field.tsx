@@ -6,7 +6,7 @@ import { wish, wishes } from '../state/wishes.ts';
 
 const CHIPS = ['wind', 'water', 'clouds', 'in', 'left', 'up'] as const;
 const LONGEST = 1000;
-const SEPARATOR = /\s*[,，、]\s*/;
+const SEPARATOR = /\s*[,\uff0c\u3001]\s*/;
 
 /** Takes a suggestion into the words, or out of them. */
 function toggle(chip: string): void {
