@@ -18,7 +18,7 @@ const PAGE = 'index.html';
 /** Fetched when they are first needed, and kept from then on. */
 const IS_LATER = /\.safetensors$/;
 /** For commands alone. */
-const LEFT_OUT = /^(assets\/)?animate[.-]/;
+const LEFT_OUT = /^(assets\/)?animate[.-]|^fingerprint\.txt$/;
 
 const manifest = {
   name: 'Zoetrope',

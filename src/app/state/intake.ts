@@ -18,6 +18,7 @@ export async function takeFiles(files: readonly File[]): Promise<void> {
   const [first, ...more] = files.filter((file) => file !== video);
   if (video) await adopt(video);
   if (!first) return;
+  if (!video) await adoptFromPicture(first);
   await choosePicture(first, more);
   failure.value = picture.value?.fault;
 }
@@ -26,6 +27,16 @@ export async function takeFiles(files: readonly File[]): Promise<void> {
 export async function takeShared(): Promise<void> {
   const shared = await takeSharedPicture();
   if (shared) await choosePicture(shared);
+}
+
+/** A GIF or PNG that was saved here tells its settings too; most pictures tell nothing, or another program's. */
+async function adoptFromPicture(file: File): Promise<void> {
+  try {
+    adoptSettings((await settingsOf(file)).settings);
+    adopted.value = true;
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+  }
 }
 
 async function adopt(file: File): Promise<void> {
