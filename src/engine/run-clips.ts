@@ -37,8 +37,10 @@ import { usualPolicy } from './weights/policy.ts';
 export const I2VGEN_NEGATIVE_PROMPT =
   'Distorted, discontinuous, Ugly, blurry, low resolution, motionless, static, disfigured, disconnected limbs, Ugly faces, incomplete arms';
 
-const quantise = ({ weights }: Settings) =>
-  clipPolicy(weights && usualPolicy(weights === 'int8' ? 'i8' : 'i4'));
+/** The same policies each time: what stays on the device is known by them. */
+const POLICIES = { int8: clipPolicy(usualPolicy('i8')), int4: clipPolicy(usualPolicy('i4')) };
+
+const quantise = ({ weights }: Settings) => weights && POLICIES[weights];
 
 /** Frames and frames a second of the file that all these models were released with. */
 const RELEASED = { frames: 16, fps: 8, steps: 50 } as const;

@@ -1,5 +1,5 @@
 /** I2VGen-XL and DynamiCrafter in the shape of a run: a model of a few thousand weights, and plans at real size. */
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { i2vgen } from '../../bench/clips/models.ts';
 import type { Capabilities } from '../../src/engine/gpu/device.ts';
 import { PipelineCache } from '../../src/engine/kernels/pipelines.ts';
@@ -9,6 +9,7 @@ import { run } from '../../src/engine/pipeline.ts';
 import type { Picture, RunContext, RunReport } from '../../src/engine/run.ts';
 import { runnableDynamiCrafter, runnableI2vgen } from '../../src/engine/run-clips.ts';
 import type { Settings } from '../../src/engine/settings.ts';
+import { residentEngine } from '../../src/engine/resident.ts';
 import { resolveSettings } from '../../src/engine/settings.ts';
 import { testGpus } from '../helpers/devices.ts';
 
@@ -60,7 +61,18 @@ it(`runs I2VGen-XL as any model is run, on ${first?.name}`, async () => {
   expect(whole.report.peakGpuBytes).toBeGreaterThan(0);
   expect([...stages]).toEqual(['load', 'text', 'picture', 'encode', 'denoise', 'decode']);
   expect(previews).toEqual([1, 8, 2, 8]);
+  const { executor } = await residentEngine(gpu, {});
+  const replay = vi.spyOn(executor, 'replay');
   expect((await make({ keepBytes: 2 ** 30 })).frames).toEqual(whole.frames);
+  const runs = replay.mock.calls.map(([recording]) => recording);
+  replay.mockRestore();
+  const having = (label: string) =>
+    runs.filter(({ dispatches }) => dispatches.some((each) => each.label.includes(label)));
+  expect(having('text_model'), 'prompts that are known, the unwanted among them').toEqual([]);
+  // What text and picture become: once for each half of guidance, not once a step.
+  expect(having('image_latents_temporal_encoder')).toHaveLength(2);
+  expect(new Set(having('linear_1')).size, 'one recording for all steps').toBe(1);
+  expect(having('linear_1')).toHaveLength(2);
   expect((await make({}, { rate: 4 })).frames, 'another rate').not.toEqual(whole.frames);
   await expect(make({}, { loop: true })).rejects.toMatchObject({ code: 'settings/loop' });
 }, 120_000);

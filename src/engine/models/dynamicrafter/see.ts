@@ -51,15 +51,9 @@ export type Seen = {
   readonly emptyPicture: Float32Array;
 };
 
-/** Rows of prompts by precision and tokens; what is made of nothing is a constant of the checkpoint, kept with the source. */
-type Known = {
-  readonly texts: Map<string, Float32Array>;
-  readonly grey: Map<string, Float32Array>;
-};
-const known = new WeakMap<DynamiCrafterSource, Known>();
-
-/** Prompts that are remembered, the empty one among them. */
-const MOST_TEXTS = 16;
+/** CLIP's tokens of a grey picture, and by what they were made: constants of a checkpoint, kept while its source is. */
+type Grey = Pick<Engine, 'precision' | 'quantise'> & { readonly tokens: Float32Array };
+const greys = new WeakMap<DynamiCrafterSource, Grey>();
 
 /** Resolves to the rows of a prompt and of a picture (−1 … 1, any shape). Throws `text/token`, `text/length`. */
 export async function see(
@@ -69,24 +63,18 @@ export async function see(
   picture: Raster,
   report: (stage: 'text' | 'picture', share?: Share) => RunOptions,
 ): Promise<Seen> {
-  const { texts, grey } = known.get(source) ?? { texts: new Map(), grey: new Map() };
-  known.set(source, { texts, grey });
-  const keyOf = (tokens: ArrayLike<number>): string =>
-    `${engine.precision} ${Array.from(tokens).join()}`;
-  const missing = [prompt, EMPTY_PROMPT].filter((tokens) => !texts.has(keyOf(tokens)));
-  if (missing.length > 0) {
-    const words = await partOf(source, 'text', () =>
-      source.weights(renameOpenClipText(TEXT_TOWER.width, 'cond_stage_model.model.')),
-    );
-    const rows = await encodePrompts(engine, words, TEXT_TOWER, missing, report('text'));
-    missing.forEach((tokens, i) => texts.set(keyOf(tokens), rows[i] ?? new Float32Array()));
-  }
-  const rowsOf = (tokens: ArrayLike<number>): Float32Array =>
-    texts.get(keyOf(tokens)) ?? new Float32Array();
-  const [text, emptyText] = [rowsOf(prompt), rowsOf(EMPTY_PROMPT)];
-  for (const key of texts.keys()) {
-    if (texts.size > MOST_TEXTS && key !== keyOf(EMPTY_PROMPT)) texts.delete(key);
-  }
+  const { precision, quantise } = engine;
+  const words = await partOf(source, 'text', () =>
+    source.weights(renameOpenClipText(TEXT_TOWER.width, 'cond_stage_model.model.')),
+  );
+  const prompts = [prompt, EMPTY_PROMPT];
+  const [text = new Float32Array(), emptyText = new Float32Array()] = await encodePrompts(
+    engine,
+    words,
+    TEXT_TOWER,
+    prompts,
+    report('text'),
+  );
   const eyes = await partOf(source, 'picture', () =>
     source.weights(renameOpenClipVision(VISION_TOWER.width, 'embedder.model.')),
   );
@@ -95,9 +83,10 @@ export async function see(
   const side = VISION_TOWER.imageSize;
   const tokens = await look(clipPicture(picture, side), [0, 0.4]);
   const blank = { width: side, height: side, channels: 3, data: new Float32Array(3 * side * side) };
-  const emptyPicture =
-    grey.get(engine.precision) ?? (await look(clipPicture(blank, side), [0.4, 0.8]));
-  grey.set(engine.precision, emptyPicture);
+  const known = greys.get(source);
+  const same = known?.precision === precision && known.quantise === quantise;
+  const emptyPicture = same ? known.tokens : await look(clipPicture(blank, side), [0.4, 0.8]);
+  greys.set(source, { precision, quantise, tokens: emptyPicture });
   return { text, emptyText, picture: tokens, emptyPicture };
 }
 

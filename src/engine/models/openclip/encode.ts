@@ -9,7 +9,17 @@ import { readTextInputs, textTower } from './text.ts';
 import type { VisionConfig } from './vision.ts';
 import { visionTower } from './vision.ts';
 
-/** Resolves to rows [n, width] of each list of tokens: behind the second last layer and the final norm. */
+/** Rows of a prompt, and by what they were made. */
+type Remembered = Pick<Engine, 'precision' | 'quantise'> & {
+  readonly tokens: string;
+  readonly rows: Float32Array;
+};
+
+/** Rows of the last prompts of each opened tower: what is not wanted, and nothing at all, are asked for in every clip. */
+const remembered = new WeakMap<TextWeights, readonly Remembered[]>();
+const MOST_REMEMBERED = 16;
+
+/** Resolves to rows [n, width] of each list of tokens: behind the second last layer and the final norm. Runs what it does not remember. */
 export async function encodePrompts(
   engine: Engine,
   store: TextWeights,
@@ -17,19 +27,33 @@ export async function encodePrompts(
   prompts: readonly ArrayLike<number>[],
   options: RunOptions = {},
 ): Promise<readonly Float32Array[]> {
+  const { precision, quantise } = engine;
+  let known = remembered.get(store) ?? [];
+  const keyOf = (ids: ArrayLike<number>): string => Array.from(ids).join();
+  const find = (ids: ArrayLike<number>): Remembered | undefined => {
+    const tokens = keyOf(ids);
+    return known.find(
+      (each) =>
+        each.tokens === tokens && each.precision === precision && each.quantise === quantise,
+    );
+  };
+  const missing = prompts.filter((ids) => !find(ids));
   const inputs: Float32Array[] = [];
-  for (const ids of prompts) inputs.push(await readTextInputs(store, config, ids));
-  const runs = await runEach(
-    engine,
-    store,
-    inputs.map((input) => (root: Scope): void => {
-      const { graph } = root;
-      const x = graph.constant('tokens', input, [input.length / config.width, config.width]);
-      graph.result('rows', textTower(config, { skip: 1 })(root)(x));
-    }),
-    options,
-  );
-  return runs.map(({ rows = new Float32Array() }) => rows);
+  for (const ids of missing) inputs.push(await readTextInputs(store, config, ids));
+  const builds = inputs.map((input) => (root: Scope): void => {
+    const { graph } = root;
+    const x = graph.constant('tokens', input, [input.length / config.width, config.width]);
+    graph.result('rows', textTower(config, { skip: 1 })(root)(x));
+  });
+  const runs = builds.length > 0 ? await runEach(engine, store, builds, options) : [];
+  known = [
+    ...known,
+    ...runs.map(({ rows = new Float32Array() }, i) => ({
+      ...{ precision, quantise, rows, tokens: keyOf(missing[i] ?? []) },
+    })),
+  ];
+  remembered.set(store, known.slice(-MOST_REMEMBERED));
+  return prompts.map((ids) => find(ids)?.rows ?? new Float32Array());
 }
 
 /** Resolves to the tokens [n, width] behind the last layer, or with `embed` to the embedding [projection], of a prepared picture. */
