@@ -3,9 +3,10 @@
 //   as in frame-attention, for few frames
 //
 // Layout   as in frame-attention
-// Threads  LANES in a workgroup, which takes PAIRS places of heads, one query row a lane. Keys, then values, of a pair go
-//          through workgroup memory in units of 16 bytes; the values are on their way while keys are multiplied.
-// Exact    products of four in the arithmetic type, sums in f32; softmax about the maximum.
+// Threads  LANES in a workgroup, which takes PAIRS places of heads, one query row a lane. All rows travel between memory
+//          and workgroup memory in whole runs of neighbours, 16 bytes a lane; what comes later is asked for at once.
+// Exact    f16: two products, and the weighted values of four frames, are added in halves, the rest in f32; f32 else.
+//          Softmax about the maximum.
 // Needs    D = 4 QUADS UNITS; PAIRS F <= LANES; SHARE LANES >= PAIRS F UNITS; HEADS = heads; grid (ceil(N HEADS / PAIRS), 1, 1).
 // Cost     reads q, k and v, writes y. CPU reference: engine/kernels/frame-attention.ts.
 #param F16
@@ -17,35 +18,35 @@
 #param LANES
 #param QUADS
 
-const PITCH = FRAMES * UNITS + 1; // one more, so that pairs lie in different banks
+// One unit more a row and a pair, so that neighbours lie in different banks.
+const ROW = UNITS + 1;
+const PITCH = FRAMES * ROW + 1;
 
 #if F16
 alias Unit = vec4u; // eight halves
-fn product(a: Unit, b: Unit) -> f32 {
-  let low = bitcast<vec4<f16>>(a.xy) * bitcast<vec4<f16>>(b.xy);
-  let both = low + bitcast<vec4<f16>>(a.zw) * bitcast<vec4<f16>>(b.zw);
-  return dot(vec4f(both), vec4f(1.0));
-}
-fn low(unit: Unit) -> vec4f { return vec4f(bitcast<vec4<f16>>(unit.xy)); }
-fn high(unit: Unit) -> vec4f { return vec4f(bitcast<vec4<f16>>(unit.zw)); }
+alias Half4 = vec4<f16>;
+fn low(unit: Unit) -> Half4 { return bitcast<Half4>(unit.xy); }
+fn high(unit: Unit) -> Half4 { return bitcast<Half4>(unit.zw); }
+fn product(a: Unit, b: Unit) -> vec4f { return vec4f(low(a) * low(b) + high(a) * high(b)); }
+fn packed(a: vec4f, b: vec4f) -> Unit { return vec4u(halves(a.xy), halves(a.zw), halves(b.xy), halves(b.zw)); }
 fn unitQ(i: u32) -> Unit { return runQ(i); }
 fn unitK(i: u32) -> Unit { return runK(i); }
 fn unitV(i: u32) -> Unit { return runV(i); }
+fn putY(i: u32, unit: Unit) { y[i] = unit; }
 #else
 alias Unit = vec4f;
-fn product(a: Unit, b: Unit) -> f32 { return dot(a, b); }
-fn low(unit: Unit) -> vec4f { return unit; }
+fn product(a: Unit, b: Unit) -> vec4f { return a * b; }
 fn unitQ(i: u32) -> Unit { return loadQ(i); }
 fn unitK(i: u32) -> Unit { return loadK(i); }
 fn unitV(i: u32) -> Unit { return loadV(i); }
+fn putY(i: u32, unit: Unit) { storeY(i, unit); }
 #endif
 
 var<workgroup> tile: array<Unit, PAIRS * PITCH>;
 
 // Unit 0 of a frame at a place of a head.
 fn rowOf(pair: u32, frame: u32) -> u32 {
-  let last = p.N * HEADS - 1u;
-  let own = min(pair, last);
+  let own = min(pair, p.N * HEADS - 1u);
   return ((own / HEADS * p.placeStep + frame * p.frameStep) * HEADS + own % HEADS) * UNITS;
 }
 
@@ -55,61 +56,88 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
   // What the lane brings: units fastest, then pairs, which are neighbours in memory, then frames.
 #unroll i SHARE
   let t$i = min($iu * LANES + lane, PAIRS * FRAMES * UNITS - 1u);
-  let from$i = rowOf(pair0 + t$i / UNITS % PAIRS, t$i / (UNITS * PAIRS)) + t$i % UNITS;
-  let to$i = t$i / UNITS % PAIRS * PITCH + t$i / (UNITS * PAIRS) * UNITS + t$i % UNITS;
-  let k$i = unitK(from$i);
+  let there$i = rowOf(pair0 + t$i / UNITS % PAIRS, t$i / (UNITS * PAIRS)) + t$i % UNITS;
+  let here$i = t$i / UNITS % PAIRS * PITCH + t$i / (UNITS * PAIRS) * ROW + t$i % UNITS;
+  let q$i = unitQ(there$i);
 #end
-  let pair = min(lane / FRAMES, PAIRS - 1u);
-  let first = rowOf(pair0 + pair, lane % FRAMES);
+#unroll i SHARE
+  let k$i = unitK(there$i);
+#end
+#unroll i SHARE
+  let v$i = unitV(there$i);
+#end
+#unroll i SHARE
+  tile[here$i] = q$i;
+#end
+  workgroupBarrier();
+  let at = min(lane / FRAMES, PAIRS - 1u) * PITCH;
+  let mine = at + lane % FRAMES * ROW;
 #unroll d UNITS
-  let q$d = unitQ(first + $du);
+  let own$d = tile[mine + $du];
 #end
+  workgroupBarrier();
 #unroll i SHARE
-  let v$i = unitV(from$i);
-#end
-#unroll i SHARE
-  tile[to$i] = k$i;
+  tile[here$i] = k$i;
 #end
   workgroupBarrier();
 
-  let at = pair * PITCH;
   var most = -3.0e38;
 #unroll f FRAMES
-  var score$f = 0.0;
+  var products$f = vec4f();
 #unroll d UNITS
-  score$f += product(q$d, tile[at + $fu * UNITS + $du]);
+  products$f += product(own$d, tile[at + $fu * ROW + $du]);
 #end
-  score$f *= p.scale;
+  let score$f = p.scale * dot(products$f, vec4f(1.0));
   most = max(most, score$f);
 #end
   workgroupBarrier();
 #unroll i SHARE
-  tile[to$i] = v$i;
+  tile[here$i] = v$i;
 #end
   workgroupBarrier();
 
   var total = 0.0;
 #unroll d UNITS
   var low$d = vec4f();
+#if F16
   var high$d = vec4f();
+  var lowHalf$d = Half4();
+  var highHalf$d = Half4();
+#endif
 #end
 #unroll f FRAMES
   let weight$f = exp(score$f - most);
   total += weight$f;
 #unroll d UNITS
-  let held$f_$d = tile[at + $fu * UNITS + $du];
-  low$d += weight$f * low(held$f_$d);
+  let v$f_$d = tile[at + $fu * ROW + $du];
 #if F16
-  high$d += weight$f * high(held$f_$d);
+  lowHalf$d += f16(weight$f) * low(v$f_$d);
+  highHalf$d += f16(weight$f) * high(v$f_$d);
+  if ($fu % 4u == 3u || $fu + 1u == FRAMES) {
+    low$d += vec4f(lowHalf$d);
+    high$d += vec4f(highHalf$d);
+    lowHalf$d = Half4();
+    highHalf$d = Half4();
+  }
+#else
+  low$d += weight$f * v$f_$d;
 #endif
 #end
 #end
-  if (lane >= PAIRS * FRAMES || pair0 + pair >= p.N * HEADS) { return; }
+  workgroupBarrier();
+  if (lane < PAIRS * FRAMES) {
 #unroll d UNITS
 #if F16
-  storesY(first + $du, Quads(low$d / total, high$d / total));
+    tile[mine + $du] = packed(low$d / total, high$d / total);
 #else
-  storeY(first + $du, low$d / total);
+    tile[mine + $du] = low$d / total;
 #endif
+#end
+  }
+  workgroupBarrier();
+#unroll i SHARE
+  if ($iu * LANES + lane < PAIRS * FRAMES * UNITS && pair0 + t$i / UNITS % PAIRS < p.N * HEADS) {
+    putY(there$i, tile[here$i]);
+  }
 #end
 }

@@ -6,13 +6,14 @@
 // Threads  a team of TEAM lanes for ROWS rows at a time, LANES / TEAM teams in a workgroup; a lane holds HELD runs of QUADS
 //          groups of four values of each row. Weights are read once for all rows of a team.
 // Exact    f32 throughout; variance about the mean.
-// Needs    QUADS divides C4; HELD TEAM QUADS >= C4; what lib/team-sums.wgsl says; grid (ceil(rows / ROWS / teams), 1, 1).
+// Needs    QUADS divides C4; HELD TEAM QUADS >= C4, equal where WHOLE; C a multiple of four where WHOLE; what lib/team-sums.wgsl says; grid (ceil(rows / ROWS / teams), 1, 1).
 // Cost     reads x once, writes y once. CPU reference: engine/kernels/norm.ts.
 #include "lib/activation.wgsl"
 #include "lib/lanes.wgsl"
 #include "lib/team-sums.wgsl"
 #param KIND
 #param HELD
+#param WHOLE
 #param QUADS
 #param HAS_WEIGHT
 #param HAS_BIAS
@@ -30,10 +31,14 @@ fn sumOf(run: Quads) -> f32 {
 fn squaresOf(run: Quads, mean: f32, at: u32, runs: u32) -> f32 {
   var sum = 0.0;
 #unroll q QUADS
+#if WHOLE
+  let d$q = run[$q] - mean;
+#else
   let d$q = keep(run[$q] - mean, 4u * (at * QUADS + $qu), p.C);
+#endif
   sum += dot(d$q, d$q);
 #end
-  return select(0.0, sum, at < runs);
+  return select(0.0, sum, WHOLE || at < runs);
 }
 
 @compute @workgroup_size(LANES)
@@ -59,7 +64,7 @@ fn main(
 #unroll r ROWS
   let first$r = min(row + $ru, p.rows - 1u) * runs;
 #unroll k HELD
-  let x$r_$k = loadsX(first$r + min(at$k, runs - 1u));
+  let x$r_$k = loadsX(first$r + select(min(at$k, runs - 1u), at$k, WHOLE));
 #end
 #end
 
@@ -67,7 +72,7 @@ fn main(
 #if KIND == layer
 #unroll r ROWS
 #unroll k HELD
-  mean[$r] += select(0.0, sumOf(x$r_$k), at$k < runs);
+  mean[$r] += select(0.0, sumOf(x$r_$k), WHOLE || at$k < runs);
 #end
 #end
   mean = teamSums(lane, mean);
@@ -94,19 +99,26 @@ fn main(
 #end
 
 #unroll k HELD
-  if (at$k < runs) {
+  if (WHOLE || at$k < runs) {
 #if HAS_WEIGHT
     let weight$k = loadsWeight(at$k);
 #endif
 #if HAS_BIAS
     let bias$k = loadsBias(at$k);
 #endif
+#if HAS_MODULATION
+    // Rows of a team mostly share their group.
+    var gain = loadsModulation((group0 + p.scalePart) * runs + at$k);
+    var shift = loadsModulation((group0 + p.shiftPart) * runs + at$k);
+#endif
 #unroll r ROWS
     if (row + $ru < p.rows) {
       var v = x$r_$k;
 #if HAS_MODULATION
-      let gain = loadsModulation((group$r + p.scalePart) * runs + at$k);
-      let shift = loadsModulation((group$r + p.shiftPart) * runs + at$k);
+      if (group$r != group0) {
+        gain = loadsModulation((group$r + p.scalePart) * runs + at$k);
+        shift = loadsModulation((group$r + p.shiftPart) * runs + at$k);
+      }
 #endif
 #unroll q QUADS
       v[$q] = (v[$q] - mean[$r]) * scale[$r];
@@ -119,7 +131,11 @@ fn main(
 #if HAS_MODULATION
       v[$q] = v[$q] * (1.0 + gain[$q]) + shift[$q];
 #endif
+#if WHOLE
+      v[$q] = activate(v[$q]);
+#else
       v[$q] = keep(activate(v[$q]), 4u * (at$k * QUADS + $qu), p.C);
+#endif
 #end
       storesY(first$r + at$k, v);
     }

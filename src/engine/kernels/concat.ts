@@ -22,7 +22,8 @@ export const concat = defineKernel({
     (values['LAST'] === true ? values['QUADS'] === 1 : fitsQuads(values, dims)) &&
     !(caps.software && values['LANES'] !== 64),
   // C is 1 along the padded axis.
-  choose: (dims, caps) => (caps.software ? { LANES: 64, QUADS: 1 } : quadsFor(dims)),
+  choose: (dims, caps, arithmetic) =>
+    caps.software ? { LANES: 64, QUADS: 1 } : quadsFor(dims, arithmetic),
   grid: (dims, { LAST, LANES, QUADS }) => [
     Math.ceil(groupsOf(dims, LAST === true) / Number(QUADS) / Number(LANES)),
     1,

@@ -16,8 +16,8 @@ export const elementwise = defineKernel({
   tuneBy: ['rows', 'C'],
   tune: STREAM_TUNE,
   suits: (values, { dims, caps }) => streamSuits(values, dims, caps),
-  choose: (dims, caps) => ({
-    ...streamValues(dims, caps),
+  choose: (dims, caps, arithmetic) => ({
+    ...streamValues(dims, caps, arithmetic),
     REPEATS: dims['bRows'] !== dims['rows'] || dims['repeatEach'] !== 1,
   }),
   grid: ({ rows = 1, C = 1 }, values) => streamGrid(rows * Math.ceil(C / 4), values),

@@ -10,7 +10,7 @@ const WORKGROUP_BYTES = 16384;
 export const MOST_FRAMES = 32;
 /** Values of a row that a lane holds. */
 export const WIDEST_HELD = 64;
-/** A processor takes long to compile more than this, written out, and has the rows in its caches anyway. */
+/** A processor takes long to compile more than this, and larger workgroups, and has the rows in its caches anyway. */
 const NARROW = 16;
 
 export const frameAttentionHeld = defineKernel({
@@ -19,9 +19,9 @@ export const frameAttentionHeld = defineKernel({
   wgsl,
   tune: { LANES: [64, 32, 128] },
   // Halves are multiplied as they come; where they are turned to f32 first, eight bytes are a unit.
-  choose: ({ D = 4 }, _, arithmetic) => ({
+  choose: ({ D = 4 }, { software }, arithmetic) => ({
     QUADS: arithmetic === 'f16' && D % 8 === 0 ? 2 : 1,
-    LANES: arithmetic === 'f32' ? 32 : 64,
+    LANES: arithmetic === 'f32' || software ? 32 : 64,
   }),
   derive({ LANES, QUADS }, { F = 1, heads = 1, D = 4 }) {
     const UNITS = D / 4 / Number(QUADS);
@@ -42,7 +42,8 @@ function suits(values: Values, { caps, dims, dtypes, arithmetic }: Situation): b
     (arithmetic === 'f32' || (D % 8 === 0 && dtypes['k'] === 'f16' && dtypes['v'] === 'f16')) &&
     F <= MOST_FRAMES &&
     D <= (caps.software ? NARROW : WIDEST_HELD) &&
+    !(caps.software && values['LANES'] !== 32) &&
     PAIRS > 0 &&
-    16 * PAIRS * (F * UNITS + 1) <= WORKGROUP_BYTES
+    16 * PAIRS * (F * (UNITS + 1) + 1) <= WORKGROUP_BYTES
   );
 }

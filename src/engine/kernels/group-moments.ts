@@ -1,6 +1,6 @@
 /** group-moments: first step of a group norm, moments of each channel over slabs of pixels. */
 import wgsl from '../../shaders/group-moments.wgsl';
-import { fitsSituation, quadsFor } from './declare-quads.ts';
+import { fitsSituation } from './declare-quads.ts';
 import type { Arrays, Dims } from './kernel.ts';
 import { defineKernel, input, output } from './kernel.ts';
 
@@ -9,9 +9,9 @@ export const groupMoments = defineKernel({
   wgsl,
   tensors: { x: input(), moments: output('f32') },
   uniforms: { N: 'u32', P: 'u32', C: 'u32', span: 'u32', slabs: 'u32' },
-  tune: { LANES: [64, 256], ITEMS: [8, 4], QUADS: [2, 1] },
+  tune: { LANES: [64, 256], ITEMS: [8, 4], QUADS: [1, 2] },
   suits: fitsSituation,
-  choose: (dims, caps) => (caps.software ? { ITEMS: 4, QUADS: 1 } : quadsFor(dims)),
+  choose: (_, caps) => (caps.software ? { ITEMS: 4 } : {}),
   grid: ({ N = 1, C = 1, slabs = 1 }, { LANES, QUADS }) => [
     Math.ceil((N * slabs * Math.ceil(C / 4)) / Number(QUADS) / Number(LANES)),
     1,

@@ -2,7 +2,7 @@
 import wgsl from '../../shaders/group-norm.wgsl';
 import type { Activation } from './activation.ts';
 import { activate } from './activation.ts';
-import { fitsSituation, quadsFor } from './declare-quads.ts';
+import { fitsSituation } from './declare-quads.ts';
 import type { Arrays, Dims, Values } from './kernel.ts';
 import { defineKernel, input, optional, output, weight } from './kernel.ts';
 
@@ -17,9 +17,9 @@ export const groupNorm = defineKernel({
     y: output(),
   },
   uniforms: { N: 'u32', P: 'u32', C: 'u32', G: 'u32' },
-  tune: { LANES: [256, 64], ITEMS: [4, 8, 1], QUADS: [2, 1] },
+  tune: { LANES: [256, 64], ITEMS: [8, 4, 1], QUADS: [1, 2] },
   suits: fitsSituation,
-  choose: (dims, caps) => (caps.software ? { LANES: 64, ITEMS: 1, QUADS: 1 } : quadsFor(dims)),
+  choose: (_, caps) => (caps.software ? { LANES: 64, ITEMS: 1 } : {}),
   derive: (_, { C = 1, G = 1 }) => ({ SIZE: C / G }),
   grid: ({ N = 1, P = 1, C = 1 }, { LANES, ITEMS, QUADS }) => {
     const runs = Math.ceil(C / 4) / Number(QUADS);

@@ -11,7 +11,8 @@ export const history = defineKernel({
   uniforms: { T: 'u32', P: 'u32', C: 'u32' },
   tune: { LANES: [128, 64], QUADS: [2, 1] },
   suits: fitsSituation,
-  choose: (dims, caps) => (caps.software ? { LANES: 64, QUADS: 1 } : quadsFor(dims)),
+  choose: (dims, caps, arithmetic) =>
+    caps.software ? { LANES: 64, QUADS: 1 } : quadsFor(dims, arithmetic),
   derive: (_, { frames = 1 }) => ({ FRAMES: frames }),
   grid: ({ P = 1, C = 1 }, { LANES, QUADS }) => [
     Math.ceil((P * Math.ceil(C / 4)) / Number(QUADS) / Number(LANES)),

@@ -1,7 +1,7 @@
 /** norm-held: norm that reads each row once and keeps it in registers, for rows that fit there. */
 import wgsl from '../../shaders/norm-held.wgsl';
 import type { Capabilities } from '../gpu/device.ts';
-import { fitsQuads } from './declare-quads.ts';
+import { fitsQuads, quadsFor } from './declare-quads.ts';
 import type { Dims, Values } from './kernel.ts';
 import { defineKernel } from './kernel.ts';
 import { norm } from './norm.ts';
@@ -27,6 +27,7 @@ const teamFor = (dims: Dims, values: Values): number =>
 const derive = (values: Values, dims: Dims): Values => ({
   LANES: Math.max(LANES, Number(values['TEAM'])),
   HELD: Math.ceil(runsOf(dims, values) / Number(values['TEAM'])),
+  WHOLE: (dims['C'] ?? 1) % 4 === 0 && runsOf(dims, values) % Number(values['TEAM']) === 0,
 });
 
 export const normHeld = defineKernel({
@@ -34,9 +35,10 @@ export const normHeld = defineKernel({
   name: 'norm-held',
   wgsl,
   tune: { TEAM: TEAMS, ROWS: [2, 1, 4], QUADS: [2, 1], SUBGROUPS: [true, false] },
-  choose(dims, caps) {
-    const QUADS = fitsQuads({ QUADS: 2 }, dims) ? 2 : 1;
-    const values = { QUADS, TEAM: teamFor(dims, { QUADS }), SUBGROUPS: true };
+  choose(dims, caps, arithmetic) {
+    const quads = quadsFor(dims, arithmetic);
+    const ROWS = caps.software ? 1 : 2;
+    const values = { ...quads, ROWS, TEAM: teamFor(dims, quads), SUBGROUPS: true };
     return { ...values, SUBGROUPS: teamsFit({ ...values, ...derive(values, dims) }, caps) };
   },
   derive,
@@ -47,6 +49,11 @@ export const normHeld = defineKernel({
     1,
     1,
   ],
+  // Processors compile for long: one case with two rows at a time.
+  cases: norm.cases.map((test, i) => ({
+    ...test,
+    values: { ...test.values, ROWS: i === 0 ? 2 : 1 },
+  })),
 });
 
 /** Whether lanes hold as much as they should: a processor compiles for long, so it gets the one best team. */

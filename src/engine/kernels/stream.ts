@@ -4,16 +4,19 @@
  */
 import type { Capabilities } from '../gpu/device.ts';
 import { fitsQuads, quadsFor } from './declare-quads.ts';
-import type { Dims, Grid, Values } from './kernel.ts';
+import type { Arithmetic, Dims, Grid, Values } from './kernel.ts';
 
 /** On a processor a workgroup is a loop, and what is asked for early is only kept longer. */
 export const ONE_BY_ONE: Values = { LANES: 64, ITEMS: 1, QUADS: 1 };
 
 export const STREAM_TUNE = { LANES: [256, 64], ITEMS: [2, 1, 4], QUADS: [2, 1] } as const;
 
-/** Values for rows of C; two groups at a time need rows of a multiple of eight. */
-export const streamValues = (dims: Dims, { software }: Capabilities): Values =>
-  software ? ONE_BY_ONE : quadsFor(dims);
+/** Values for rows of C. */
+export const streamValues = (
+  dims: Dims,
+  { software }: Capabilities,
+  arithmetic: Arithmetic,
+): Values => (software ? ONE_BY_ONE : quadsFor(dims, arithmetic));
 
 /** Whether the values can run and are not worse for sure: on graphics cards, small workgroups of little work are. */
 export const streamSuits = (values: Values, dims: Dims, { software }: Capabilities): boolean =>
