@@ -93,7 +93,8 @@ async function animate(command) {
       throw timedOut ? new CommandError(`gave up after ${command.timeoutSeconds} s`) : error;
     });
     status.clear();
-    writeWhole(command.output, file);
+    const output = video.codec === 'png' ? pngBeside(command.output) : command.output;
+    writeWhole(output, file);
     const seconds = (performance.now() - started) / 1000;
     if (command.report !== undefined) {
       const browser = await opened.browser.version();
@@ -103,7 +104,7 @@ async function animate(command) {
     const { width, height, frames, fps, codec } = video;
     const kilobytes = Math.round(file.byteLength / 1000);
     console.log(
-      `${relative(process.cwd(), command.output)}: ${width}x${height}, ${frames} frames at ${fps} fps, ${codec}, ${kilobytes} kB, ${seconds.toFixed(1)} s (model ${durationText(report.totalMs)})`,
+      `${relative(process.cwd(), output)}: ${width}x${height}, ${frames} frames at ${fps} fps, ${codec}, ${kilobytes} kB, ${seconds.toFixed(1)} s (model ${durationText(report.totalMs)})`,
     );
   } finally {
     status.clear();
@@ -125,6 +126,14 @@ async function adapterLine(page) {
   const kind = state.software ? 'the processor (software adapter)' : 'the graphics card';
   const advice = state.software ? ' Without --preset this makes a preview.' : '';
   return `Computing on ${kind}: ${state.name}, ${state.f16 ? 'with' : 'without'} f16.${advice}`;
+}
+
+/**
+ * Returns where the picture of a model that makes none but pictures goes.
+ * @param {string} output
+ */
+function pngBeside(output) {
+  return output.replace(/\.mp4$/, '.png');
 }
 
 /**

@@ -59,11 +59,12 @@ export const HELP = `Animates a picture: npm run animate -- [IMAGE] [OPTION...]
 
   IMAGE                  PNG, JPEG, WebP, GIF, BMP or AVIF; without one, a bundled photograph
   --prompt TEXT          what should happen; the built-in model reads words of motion only
-  -o, --output FILE      the MP4 file to write (default: out/NAME.mp4)
+  -o, --output FILE      the MP4 file to write (default: out/NAME.mp4); .png with a model that paints
   --model NAME|DIR       a model of this build, a folder with config.json and model.safetensors, or the folder of a
                          released Wan model: transformer/, vae/, text_encoder/, tokenizer/; of I2VGen-XL: unet/, vae/,
                          text_encoder/, image_encoder/, scheduler/, tokenizer/; or of a DynamiCrafter: model.ckpt and
-                         CLIP's tokenizer.json, or vocab.json and merges.txt; or one of the catalog, which is fetched:
+                         CLIP's tokenizer.json, or vocab.json and merges.txt; of NewBie-image, which paints, or one that
+                         has it in picture/ and a Wan model in video/; or one of the catalog, which is fetched:
                          ${catalogIds()}
   --hub URL              where models are fetched from (default: https://huggingface.co; a mirror: https://hf-mirror.com)
   --cache DIR            where fetched models are kept (default: ~/.cache/zoetrope)

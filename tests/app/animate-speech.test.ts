@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { builtApp } from '../../scripts/lib/build.mjs';
 import { findProgram } from '../../scripts/lib/find.mjs';
 import { avatarFiles } from '../helpers/avatar-model.ts';
+import { newbieFiles } from '../helpers/newbie-model.ts';
 import { wavFile } from '../helpers/wav-file.ts';
 import { repository } from './app.ts';
 
@@ -58,6 +59,24 @@ describe('npm run animate with a sound', () => {
     expect(streams.map(([kind]) => kind)).toEqual(['video', 'audio']);
     for (const [, seconds] of streams)
       expect(Math.abs(Number(seconds) - 0.75)).toBeLessThan(1 / 16);
+  });
+
+  it('writes a picture where the model is one that paints', () => {
+    const painter = join(folder, 'painter');
+    for (const [path, bytes] of newbieFiles()) {
+      mkdirSync(dirname(join(painter, path)), { recursive: true });
+      writeFileSync(join(painter, path), bytes);
+    }
+    const { status, stdout, stderr } = animate(
+      ...['--model', painter, '--prompt', 'red bird', '--size', '64x64', '--steps', '1'],
+      ...['--precision', 'f32'],
+    );
+    expect(stderr).not.toContain('animate:');
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/video\.png: 64x64, 1 frames/);
+    const png = readFileSync(join(folder, 'video.png'));
+    expect(png.subarray(1, 4).toString('latin1')).toBe('PNG');
+    expect(png.readUInt32BE(16)).toBe(64);
   });
 
   it.each([

@@ -169,8 +169,8 @@ export function tokenizerFile(pieces: readonly string[]): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(json));
 }
 
-/** The folder of that model, with tokenizers that know a red bird. */
-export function newbieFolder(): ModelFiles {
+/** The files of that model, with tokenizers that know a red bird. */
+export function newbieFiles(): ReadonlyMap<string, Uint8Array> {
   const files = new Map<string, Uint8Array>([
     ['text_encoder/tokenizer.json', tokenizerFile(['<unk>', '<bos>', '▁red', '▁bird'])],
     ['clip_model/tokenizer.json', tokenizerFile(['<unk>', '<s>', '</s>', '▁bird', '▁red'])],
@@ -179,6 +179,12 @@ export function newbieFolder(): ModelFiles {
     files.set(`${name}/config.json`, new TextEncoder().encode(JSON.stringify(config)));
     files.set(`${name}/model.safetensors`, file);
   }
+  return files;
+}
+
+/** The same as a folder. */
+export function newbieFolder(): ModelFiles {
+  const files = newbieFiles();
   return {
     paths: [...files.keys()],
     open: async (path) => {
