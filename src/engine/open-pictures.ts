@@ -50,6 +50,7 @@ function below({ paths = [], open, packs }: ModelFiles, prefix: string): ModelFi
 export const pictureNames = (catalog: unknown): readonly string[] =>
   parseCatalog(catalog).pictures.map(({ id }) => id);
 
+/** How a model of the catalog is fetched, and who is told. */
 export type OpenPictureOptions = {
   readonly hub?: HubOptions;
   readonly signal?: AbortSignal;
