@@ -97,7 +97,7 @@ async function estimate({
   const gpu = await device.get();
   const model = await planned(choice, gpu);
   const wished = settingsFor(model, gpu, settings);
-  const size = model.sizeFor(picture ?? { width: 3, height: 2 }, wished);
+  const size = model.sizeFor(picture ?? { width: 1536, height: 1024 }, wished);
   const asked = { model, name: nameOf(choice), settings: { ...wished, size }, size, probe: true };
   const foretold = await machine.foretell(gpu, {
     ...asked,

@@ -290,7 +290,7 @@ async function requestOf(
     if (model.takes.picture === 'needed') {
       throw new EngineError('image/missing', 'picture — got none, needs one — choose a picture');
     }
-    const size = model.sizeFor({ width: 3, height: 2 }, wished);
+    const size = model.sizeFor({ width: 1536, height: 1024 }, wished);
     return { settings: { ...wished, size }, sound };
   }
   const shown = uprightSize(readPictureHeader(new Uint8Array(await picture.arrayBuffer())));
