@@ -63,7 +63,7 @@ export function runnablePainted(
       } satisfies RunPlan;
     },
     async *run(engine, { settings }, context) {
-      const size = video.sizeFor({ width: 3, height: 2 }, settings);
+      const size = video.sizeFor({ width: 1536, height: 1024 }, settings);
       const { progress, signal, onNotice, onPreview, finishEarly, checkpoints, resume } = context;
       const placed = await paintedPicture(engine, newbie, { settings, size, painting }, context);
       let stepsDone = settings.steps;
