@@ -62,6 +62,7 @@ async function makeVideo(page) {
   await page.click('input[value=preview]');
   await page.$eval('.advanced', (details) => details.setAttribute('open', ''));
   await page.type('#frames', String(FRAMES));
+  await page.type('#steps', '1');
   await page.type('#prompt', 'drifting clouds, slowly zoom in');
   await page.click('#generate');
   await page.waitForSelector('#result', { timeout: MOST_MS });

@@ -123,6 +123,14 @@ describe('the page', () => {
 
   it('makes a video with the keyboard alone, with stages and signs of life on the way', async () => {
     await set('#frames', String(FRAMES));
+    await app.page.$eval('#live', (live) => {
+      const heard: [at: number, words: string][] = [];
+      new MutationObserver(() => heard.push([performance.now(), live.textContent ?? ''])).observe(
+        live,
+        { childList: true, characterData: true, subtree: true },
+      );
+      Object.assign(globalThis, { heard });
+    });
     await app.page.keyboard.down('Control');
     await app.page.keyboard.press('Enter');
     await app.page.keyboard.up('Control');
@@ -142,6 +150,18 @@ describe('the page', () => {
     const seconds = await app.page.$eval('video', (video) => video.duration);
     expect(seconds).toBeCloseTo(FRAMES / 24, 2);
     expect(await text('#facts')).toContain(`${FRAMES} frames`);
+  });
+
+  it('told a screen reader of it at most every ten seconds, and of its end', async () => {
+    const heard = await app.page.evaluate(
+      () => (globalThis as unknown as { heard: [number, string][] }).heard,
+    );
+    expect(heard.at(-1)?.[1]).toBe('The video is ready.');
+    const told = heard.slice(0, -1).map(([at]) => at);
+    expect(told.length).toBeGreaterThan(0);
+    for (const [i, at] of told.slice(1).entries()) {
+      expect(at - (told[i] ?? 0)).toBeGreaterThan(9_900);
+    }
   });
 
   it('shows each frame alone', async () => {
@@ -230,6 +250,33 @@ describe('the page', () => {
     );
     await app.page.click('.tile .frame');
     await app.page.waitForSelector('#result', { visible: true });
+  });
+
+  it('begins no video by itself where less motion is wanted', async () => {
+    await app.page.emulateMediaFeatures([{ name: 'prefers-reduced-motion', value: 'reduce' }]);
+    await app.page.reload();
+    await app.page.waitForSelector('.tile .frame');
+    await app.page.click('.tile .frame');
+    await app.page.waitForFunction(() => document.querySelector('video')?.readyState === 4);
+    const { paused, animated } = await app.page.evaluate(() => ({
+      paused: document.querySelector('video')?.paused,
+      animated: document.getAnimations().filter(({ playState }) => playState === 'running').length,
+    }));
+    expect(paused).toBe(true);
+    expect(animated).toBe(0);
+    await app.page.emulateMediaFeatures([]);
+  });
+
+  it('says so where nothing moves, and what helps', async () => {
+    await app.page.click('.views .chip');
+    await app.page.waitForSelector('input[type=file]');
+    await pick(PICTURE);
+    await app.page.waitForSelector('#picture');
+    await set('#motion', '0');
+    await set('#frames', '3');
+    await app.page.click('#generate');
+    await app.page.waitForSelector('#still', { timeout: 200_000 });
+    expect(await text('#still')).toContain('strength of motion');
   });
 
   it('complained of nothing and sent nothing anywhere', () => {

@@ -1,11 +1,20 @@
 /** The video on the stage: player, what it is, and the file. */
 import { durationText, text } from '../i18n/text.ts';
 import type { ShownVideo } from '../state/history.ts';
+import { choosePicture } from '../state/picture.ts';
 import { still } from '../state/still.ts';
+import { adoptSettings } from '../state/wishes.ts';
 import { Player } from './player.tsx';
 import { SavePanel } from './save-panel.tsx';
 
 function factsText({ facts }: ShownVideo): string {
+  if (facts.type.startsWith('image/')) {
+    return text('result.pictureFacts', {
+      width: String(facts.width),
+      height: String(facts.height),
+      seed: String(facts.settings.seed ?? 0),
+    });
+  }
   return text('result.facts', {
     width: String(facts.width),
     height: String(facts.height),
@@ -35,9 +44,33 @@ const Advice = ({ shown: { facts } }: { readonly shown: ShownVideo }) => (
 /** The panel. */
 export const ResultPanel = ({ shown }: { readonly shown: ShownVideo }) => (
   <figure id="result" class="result">
-    <Player shown={shown} />
+    {shown.facts.type.startsWith('image/') ? (
+      <img class="painted" src={shown.url} alt={text('result.painted')} />
+    ) : (
+      <Player shown={shown} />
+    )}
     <figcaption id="facts">{factsText(shown)}</figcaption>
     <Advice shown={shown} />
-    <SavePanel />
+    <div class="ways again">
+      <button
+        type="button"
+        id="again"
+        class="quiet"
+        onClick={() => adoptSettings(shown.facts.settings)}
+      >
+        {text('result.again')}
+      </button>
+      {shown.facts.type.startsWith('image/') && (
+        <button
+          type="button"
+          id="animate-picture"
+          class="quiet"
+          onClick={() => void choosePicture(shown.video)}
+        >
+          {text('result.animate')}
+        </button>
+      )}
+    </div>
+    <SavePanel type={shown.facts.type} />
   </figure>
 );

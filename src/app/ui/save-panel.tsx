@@ -18,9 +18,13 @@ import { FailureNote } from './failure-note.tsx';
 import { Icon } from './icon.tsx';
 
 /** The panel. */
-export const SavePanel = () => (
+export const SavePanel = ({ type }: { readonly type: string }) => (
   <div class="save">
-    {saving.value ? <Making /> : <Formats />}
+    {saving.value ? (
+      <Making />
+    ) : (
+      <Formats formats={type.startsWith('image/') ? ['png'] : EXPORT_FORMATS} />
+    )}
     {savingFailure.value && <FailureNote failure={savingFailure.value} />}
     <div class="choices">
       <Check
@@ -40,9 +44,9 @@ export const SavePanel = () => (
   </div>
 );
 
-const Formats = () => (
+const Formats = ({ formats }: { readonly formats: readonly ExportFormat[] }) => (
   <div class="ways" role="group" aria-label={text('save.title')}>
-    {EXPORT_FORMATS.map((format) => (
+    {formats.map((format) => (
       <Format key={format} format={format} />
     ))}
   </div>

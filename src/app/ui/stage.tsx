@@ -25,7 +25,7 @@ export const Stage = () => (
         {text('settings.adopted')}
       </p>
     )}
-    {shown.value && picture.value && <Views />}
+    {shown.value && <Views />}
     {view.value === 'video' && shown.value ? (
       <ResultPanel shown={shown.value} />
     ) : (
