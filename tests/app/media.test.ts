@@ -95,6 +95,19 @@ describe('a picture that is taken', () => {
     expect(left.mean[0]).toBeGreaterThan(250);
     expect(right.mean[2]).toBeGreaterThan(250);
   });
+
+  it.each([
+    [1, 1],
+    [1, 10_000],
+    [10_000, 1],
+    [3000, 40],
+  ])('reaches the engine from %d × %d', async (width, height) => {
+    const file = base64(pngFile(width, height, () => [0, 1, 0]));
+    const size = { width: 96, height: 64 };
+    const decoded = await call('decode', file, size, { x: 0.5, y: 0.5 });
+    expect(decoded).toMatchObject(size);
+    if ('mean' in decoded) expect(decoded.mean).toEqual([0, 255, 0]);
+  });
 });
 
 describe('a picture that is refused', () => {

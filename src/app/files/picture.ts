@@ -34,6 +34,8 @@ export type Focus = { readonly x: number; readonly y: number };
 const SHOWN_SIDE = 2048;
 /** A picture whose short side is below this is enlarged so much that it looks soft. */
 const SMALL_SIDE = 128;
+/** How much larger than the video a picture may be scaled before it is cropped. */
+const MOST_HANGING_OVER = 4;
 const CENTRE: Focus = { x: 0.5, y: 0.5 };
 
 /**
@@ -74,12 +76,17 @@ export async function decodePicture(
   const { header } = await readHeader(file);
   const shown = uprightSize(header);
   const size = outputSize(shown, settings, sideMultiple);
-  const { crop } = coverFit(header, size);
-  const bitmap = await bitmapOf(file, {
-    resizeWidth: Math.max(size.width, Math.round((shown.width * size.width) / crop.width)),
-    resizeHeight: Math.max(size.height, Math.round((shown.height * size.height) / crop.height)),
-    resizeQuality: 'high',
-  });
+  const { crop } = coverFit(header, size, focus);
+  const resizeWidth = Math.max(size.width, Math.round((shown.width * size.width) / crop.width));
+  const resizeHeight = Math.max(
+    size.height,
+    Math.round((shown.height * size.height) / crop.height),
+  );
+  if (resizeWidth * resizeHeight > MOST_HANGING_OVER * size.width * size.height) {
+    // A narrow strip: most of it would be enlarged only to be cut off.
+    return drawn(await bitmapOf(file, {}), size, crop);
+  }
+  const bitmap = await bitmapOf(file, { resizeWidth, resizeHeight, resizeQuality: 'high' });
   return pixelsOf(bitmap, size, focus);
 }
 
@@ -100,22 +107,26 @@ const bitmapOf = (file: Blob, options: ImageBitmapOptions): Promise<ImageBitmap>
     },
   );
 
+type Size = Pick<Picture, 'width' | 'height'>;
+
 /** The part of a bitmap that the focus names, on white. */
-function pixelsOf(
-  bitmap: ImageBitmap,
-  size: Pick<Picture, 'width' | 'height'>,
-  focus: Focus,
-): Picture {
-  const canvas = new OffscreenCanvas(size.width, size.height);
+const pixelsOf = (bitmap: ImageBitmap, size: Size, focus: Focus): Picture =>
+  drawn(bitmap, size, {
+    x: Math.round((bitmap.width - size.width) * focus.x),
+    y: Math.round((bitmap.height - size.height) * focus.y),
+    ...size,
+  });
+
+/** A part of a bitmap at a size, on white; closes the bitmap. */
+function drawn(bitmap: ImageBitmap, size: Size, part: Size & Focus): Picture {
+  const { width, height } = size;
+  const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext('2d', { willReadFrequently: true });
   if (!context) throw new EngineError('image/canvas', 'canvas — got no 2-D context, needs one');
   context.fillStyle = 'white'; // behind transparent pictures
-  context.fillRect(0, 0, size.width, size.height);
-  context.drawImage(
-    bitmap,
-    Math.round((size.width - bitmap.width) * focus.x),
-    Math.round((size.height - bitmap.height) * focus.y),
-  );
+  context.fillRect(0, 0, width, height);
+  context.imageSmoothingQuality = 'high';
+  context.drawImage(bitmap, part.x, part.y, part.width, part.height, 0, 0, width, height);
   bitmap.close();
-  return { ...size, data: context.getImageData(0, 0, size.width, size.height).data };
+  return { ...size, data: context.getImageData(0, 0, width, height).data };
 }
