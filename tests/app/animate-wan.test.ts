@@ -87,6 +87,19 @@ describe('npm run animate with the folder of a Wan model', () => {
     expect(small.frameHashes).not.toEqual(first.frameHashes);
   });
 
+  it('makes videos that npm run quality compares', () => {
+    const other = join(folder, 'other.mp4');
+    copyFileSync(video, other);
+    expect(animate('--prompt', 'Clouds drift.').status).toBe(0);
+    const compared = (a: string, b: string): string => {
+      const command = [join(repository, 'scripts/quality.mjs'), '--software', a, b];
+      return spawnSync(process.execPath, command, { encoding: 'utf8' }).stdout;
+    };
+    expect(compared(video, video)).toContain('| 5 | ∞ dB | ∞ dB | 1.0000 | 1.0000 | — |');
+    const [, psnr = 'none'] = /\| 5 \| ([\d.]+) dB/.exec(compared(video, other)) ?? [];
+    expect(Number(psnr)).toBeLessThan(60);
+  });
+
   it.each([
     ['a frame count that the model cannot make', ['--frames', '6'], 'frame count'],
     ['a size that the model cannot make', ['--size', '100x64'], 'multiples of 32'],
