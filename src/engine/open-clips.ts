@@ -45,6 +45,7 @@ const unknownVariant = (have: string | undefined): EngineError =>
     { ...(have !== undefined && { have }) },
   );
 
+/** How a model of the catalog is fetched and opened. */
 export type OpenClipsOptions = {
   readonly hub?: HubOptions;
   readonly signal?: AbortSignal;
