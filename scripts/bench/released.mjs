@@ -122,13 +122,17 @@ export async function benchReleased(args) {
       console.log(`\n${row.name}, ${width}x${height}`);
       const seconds = Number(values.seconds ?? 600);
       const result = await watched(page, job, seconds).catch((error) => String(error));
-      const disk = await page.evaluate((bytes) => globalThis.released.disk(bytes), PROBE_BYTES);
+      const failed = typeof result === 'string';
+      const disk = failed
+        ? 0
+        : await page.evaluate((bytes) => globalThis.released.disk(bytes), PROBE_BYTES);
       report.rows.push({ name: row.name, width, height, diskBytesPerSecond: disk, result });
       if (values.json !== undefined)
         writeFileSync(here(values.json), JSON.stringify(report, undefined, 2));
       console.log(
         typeof result === 'string' ? `failed: ${result}` : describe(result, { limit, wire, disk }),
       );
+      if (failed) break; // it may still be at work, and another row beside it would measure nothing
     }
   } finally {
     await browser?.close();
