@@ -13,7 +13,10 @@ export const matmulTiled = defineKernel({
   tensors: asActivations(matmul.tensors),
   tune: { SIDE: [8, 4] },
   choose: ({ M = 1, N = 1 }) => registerValues(M, N),
-  suits: (values, { caps, dims: { M = 1, N = 1 } }) => registerSuits(values, caps, M, N),
+  // In f16, unpacking four bits costs this kernel more than its tiles gain: 15 instead of 33 TFLOP/s.
+  suits: (values, { caps, dims: { M = 1, N = 1 }, arithmetic, dtypes }) =>
+    registerSuits(values, caps, M, N) &&
+    !(arithmetic === 'f16' && (dtypes['w'] === 'i4' || dtypes['w'] === 'i4x64')),
   grid: ({ M = 1, N = 1 }, values) => registerGrid(values, M, N),
   // Compiling is what takes time on processors: the cases that fill a tile.
   cases: matmul.cases.filter(({ dims: { M = 1, N = 1 }, stored }: Case) => M * N >= 600 && !stored),

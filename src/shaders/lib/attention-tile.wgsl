@@ -7,22 +7,23 @@
 #param BLOCKS
 #param ROWS
 
+// KEYS of an invocation in a tile, one behind another; UNITS along D in a step.
 #if F16
-const KEYS = 4u;  // of an invocation in a tile, one behind another
-const UNITS = 4u; // along D in a step
-alias Weights = vec4<f16>; // of the keys of an invocation
+const KEYS = 4u; const UNITS = 4u;
+alias Weights = vec4<f16>;
 #else
-const KEYS = 2u;
-const UNITS = 8u;
+const KEYS = 2u; const UNITS = 8u;
 alias Weights = vec2f;
 #endif
-#if ROWS == 8
-const AT_ONCE = 4u; // units, and weights, written out
-fn roundsOf(left: u32, most: u32) -> u32 { return most; }
+// Units and weights written out; processors need minutes to compile many.
+#if ROWS == 4
+const AT_ONCE = 1u; const FEW = 1u;
+#elif F16
+const AT_ONCE = 4u; const FEW = 4u;
 #else
-const AT_ONCE = 1u; // processors need minutes to compile what is written out
-fn roundsOf(left: u32, most: u32) -> u32 { return min(left, most); }
+const AT_ONCE = 8u; const FEW = 4u;
 #endif
+fn roundsOf(left: u32, most: u32) -> u32 { return select(most, min(left, most), ROWS == 4); }
 const TILE = 16u * KEYS;
 const ASIDE = 17u; // from the first keys of 16 invocations to their second ones, and from row to row: other banks
 const LOWEST = -3.0e38;
@@ -106,13 +107,18 @@ fn weighTile(s: ptr<function, Scores>, o: ptr<function, Sums>, most: ptr<functio
   workgroupBarrier();
 }
 
-// Values of keys from `key` on, in the rows that begin at group (k0 + key) stride + first of v.
-fn gather(o: ptr<function, Sums>, key: u32, k0: u32, stride: u32, first: u32, D4: u32, tx: u32, ty: u32) {
-  for (var few = 0u; few < roundsOf(p.Lk - key, 16u); few += AT_ONCE) {
+// Values of keys from `key` on: those of a key begin at group (firstKey + key) stride + first of v.
+fn gather(o: ptr<function, Sums>, key: u32, firstKey: u32, stride: u32, first: u32, D4: u32, tx: u32, ty: u32) {
+  let begin = (firstKey + key) * stride + first;
+  let last = (firstKey + p.Lk - 1u) * stride + first; // weights behind the last key are zero
+#unroll c BLOCKS
+  let column$c = min(tx + $c * 16u, D4 - 1u);
+#end
+  for (var few = 0u; few < roundsOf(p.Lk - key, 16u); few += FEW) {
 #if F16
     var sums = array<array<Real4, BLOCKS>, ROWS>(); // set, or it keeps what the last round left
 #endif
-#unroll u AT_ONCE
+#unroll u FEW
     {
 #unroll i ROWS
       let weight$i = weights[(ty + $i * 8u) * ASIDE + few + $u];
@@ -120,7 +126,7 @@ fn gather(o: ptr<function, Sums>, key: u32, k0: u32, stride: u32, first: u32, D4
 #unroll e KEYS
 #unroll c BLOCKS
       {
-        let v = realV((k0 + min(key + (few + $u) * KEYS + $e, p.Lk - 1u)) * stride + first + min(tx + $c * 16u, D4 - 1u));
+        let v = realV(min(begin + ((few + $u) * KEYS + $e) * stride, last) + column$c);
 #unroll i ROWS
 #if F16
         sums[$i][$c] = fma(Real4(weight$i[$e]), v, sums[$i][$c]);

@@ -38,22 +38,21 @@ fn holds(place: vec3i) -> bool {
   return frame && u32(place.y) < p.H << p.doubled && u32(place.z) < p.W << p.doubled;
 }
 
-// Group c of input channels at a place that holds values; some other group for any other place.
-fn valuesAt(place: vec3i, c: u32) -> Real4 {
+// Where group c of input channels at a place lies in x, or in the history if `older`; some group there for any place.
+fn groupAt(place: vec3i, c: u32, older: bool) -> u32 {
   let row = u32(max(place.y, 0)) >> p.doubled;
   let column = u32(max(place.z, 0)) >> p.doubled;
   let inFrame = min(row, p.H - 1u) * p.W + min(column, p.W - 1u);
-  let channels = (p.Cin + 3u) / 4u;
+  let frame = u32(max(place.x + select(0, i32(p.front), older), 0));
+  return (min(frame, select(p.T, p.front, older) - 1u) * p.H * p.W + inFrame) * ((p.Cin + 3u) / 4u) + c;
+}
+
+// Group c of input channels at a place that holds values; some other group for any other place.
+fn valuesAt(place: vec3i, c: u32) -> Real4 {
 #if HAS_HIST
-  let frame = place.x + select(0, i32(p.front), place.x < 0);
-#else
-  let frame = place.x;
+  if (place.x < 0) { return realHist(groupAt(place, c, true)); }
 #endif
-  let at = (min(u32(max(frame, 0)), max(p.T, p.front) - 1u) * p.H * p.W + inFrame) * channels + c;
-#if HAS_HIST
-  if (place.x < 0) { return realHist(at); }
-#endif
-  return realX(at);
+  return realX(groupAt(place, c, false));
 }
 
 fn fetch(place: vec3i, c: u32) -> Real4 {

@@ -2,6 +2,8 @@
 //
 //   Line, lineOf(row), Spot, spotOf(k)   A: what is known of a row, and of a group of four along K
 //   lineHolds(line, spot), lineAt(...)   whether A is not zero there, and its values if so (else any)
+//   Tile, tileOf(row, rows), memoryOf(tile, spot)    which of two memories all rows of a tile read: lib/memories.wgsl
+//   lineAtFirst, lineAtSecond(line, tile, spot)        and their values, if there is one
 //   Column, columnOf(column), columnAt(column, k)   B likewise
 //   put(row, column, sums)                             takes four sums of a row
 //
@@ -63,6 +65,7 @@ fn matrixProduct(firstRow: u32, firstColumn: u32, invocation: u32, groups: u32) 
   var k = turn % steps * STEP + lane % STEP;
   var inside = within(k, groups);
   var spot = spotOf(min(k, groups - 1u));
+  let tile = tileOf(firstRow, 2u * SUB_M);
 #unroll i 2 * SUB_M / ROWS_AT_ONCE
   a$i = lineAt(line$i, spot);
 #end
@@ -87,9 +90,20 @@ fn matrixProduct(firstRow: u32, firstColumn: u32, invocation: u32, groups: u32) 
     k = (turn + step) % steps * STEP + lane % STEP;
     inside = within(k, groups);
     spot = spotOf(min(k, groups - 1u));
+    let memory = memoryOf(tile, spot); // one branch for all rows
+    if (memory == FIRST) {
 #unroll i 2 * SUB_M / ROWS_AT_ONCE
-    a$i = lineAt(line$i, spot);
+      a$i = lineAtFirst(line$i, tile, spot);
 #end
+    } else if (memory == SECOND) {
+#unroll i 2 * SUB_M / ROWS_AT_ONCE
+      a$i = lineAtSecond(line$i, tile, spot);
+#end
+    } else {
+#unroll i 2 * SUB_M / ROWS_AT_ONCE
+      a$i = lineAt(line$i, spot);
+#end
+    }
 #unroll i 2 * SUB_N / ROWS_AT_ONCE
     b$i = columnAt(column$i, min(k, groups - 1u));
 #end
