@@ -10,8 +10,10 @@
  * With QUADS = 2, halves are bound as 16 bytes: rows must then be a multiple of eight values long (`fitsQuads`), and only
  * `loadX` of the single accessors is there for them.
  */
-import type { BoundTensor } from './declare.ts';
-import type { Arithmetic, Dims, Situation, Values } from './kernel.ts';
+import type { Dtype } from '../gpu/tensor.ts';
+import type { Arithmetic, Dims, Situation, TensorRole, Values } from './kernel.ts';
+
+type Bound = { readonly name: string; readonly role: TensorRole; readonly dtype: Dtype };
 
 /** Whether rows of C values are whole runs of QUADS groups. */
 export const fitsQuads = ({ QUADS }: Values, { C = 1 }: Dims): boolean =>
@@ -30,11 +32,11 @@ export const quadsFor = (dims: Dims, arithmetic: Arithmetic): Values => ({
 });
 
 /** Whether a tensor is bound in runs of 16 bytes where the kernel's own accessors have eight. */
-export const isWide = ({ dtype }: BoundTensor, quads: number): boolean =>
+export const isWide = ({ dtype }: Bound, quads: number): boolean =>
   quads > 1 && dtype === 'f16';
 
 /** Returns the binding of a tensor of halves in runs of 16 bytes, and `loadX`. */
-export function declareWide({ name, role }: BoundTensor, binding: number): string {
+export function declareWide({ name, role }: Bound, binding: number): string {
   const access = role === 'weight' ? 'read' : 'read_write';
   return `@group(0) @binding(${binding}) var<storage, ${access}> ${name}: array<vec4u>;
 fn load${nameOf(name)}(i: u32) -> vec4f {
@@ -45,7 +47,7 @@ fn load${nameOf(name)}(i: u32) -> vec4f {
 }
 
 /** Returns `loadsX` and `storesX` of a tensor. */
-export function declareQuads({ name, role, dtype }: BoundTensor, quads: number): string {
+export function declareQuads({ name, role, dtype }: Bound, quads: number): string {
   const Name = nameOf(name);
   const groups = Array.from({ length: quads }, (_, q) => q);
   const wide = isWide({ name, role, dtype }, quads);

@@ -10,7 +10,7 @@ import { norm } from './norm.ts';
 const MOST_HELD = 8;
 const MOST_RUNS = 12;
 /** A lane should hold about this many: more keep too few lanes busy, fewer leave too little under way. */
-const HELD = 3;
+const USUAL = 3;
 
 const runsOf = ({ C = 1 }: Dims, { QUADS }: Values): number =>
   Math.ceil(C / 4) / Number(QUADS ?? 1);
@@ -18,11 +18,16 @@ const runsOf = ({ C = 1 }: Dims, { QUADS }: Values): number =>
 /** Lanes of a workgroup, where one team does not need more. */
 const LANES = 128;
 
+/** Long rows of halves do better with eight bytes a lane and twice as many of them under way. */
+const LONG = { from: 1024, to: 6144, held: 2 * USUAL };
+/** Teams up to which a workgroup has rows enough without a second one for each. */
+const NARROW = 4;
+
 const TEAMS = [256, 128, 64, 32, 16, 8, 4, 2] as const;
 
-/** The smallest team whose lanes hold no more than HELD runs. */
-const teamFor = (dims: Dims, values: Values): number =>
-  TEAMS.findLast((team) => team * HELD >= runsOf(dims, values)) ?? TEAMS[0];
+/** The smallest team whose lanes hold no more than `most` runs. */
+const teamFor = (dims: Dims, values: Values, most = USUAL): number =>
+  TEAMS.findLast((team) => team * most >= runsOf(dims, values)) ?? TEAMS[0];
 
 const derive = (values: Values, dims: Dims): Values => ({
   LANES: Math.max(LANES, Number(values['TEAM'])),
@@ -36,9 +41,15 @@ export const normHeld = defineKernel({
   wgsl,
   tune: { TEAM: TEAMS, ROWS: [2, 1, 4], QUADS: [2, 1], SUBGROUPS: [true, false] },
   choose(dims, caps, arithmetic) {
-    const quads = quadsFor(dims, arithmetic);
-    const ROWS = caps.software ? 1 : 2;
-    const values = { ...quads, ROWS, TEAM: teamFor(dims, quads), SUBGROUPS: true };
+    const { QUADS = 1 } = quadsFor(dims, arithmetic);
+    const { C = 1 } = dims;
+    const long = QUADS === 2 && C >= LONG.from && C <= LONG.to && !caps.software;
+    const team = long
+      ? { QUADS: 1, TEAM: teamFor(dims, { QUADS: 1 }, LONG.held) }
+      : { QUADS, TEAM: teamFor(dims, { QUADS }) };
+    const one = caps.software || (QUADS === 2 && team.TEAM <= NARROW);
+    const { HELD } = derive(team, dims);
+    const values = { ...team, ROWS: one || 2 * Number(HELD) > MOST_RUNS ? 1 : 2, SUBGROUPS: true };
     return { ...values, SUBGROUPS: teamsFit({ ...values, ...derive(values, dims) }, caps) };
   },
   derive,

@@ -1,5 +1,6 @@
 // weightAt: values 4 k … 4 k + 3 of a row of the weight matrix w [N, K], whatever w is stored as.
-// runAt, quadOf, scaleOf: the same in runs of up to 16 bytes, for kernels that wait for memory alone.
+// runAt, quadOf, scaleOf: the same in runs of up to 16 bytes, for kernels that wait for memory alone. The values of such a
+// quad stand as `turned` puts those of x: unpacked in f16, every other one comes first.
 //
 //   plain      f32 or f16, as they are       a run is one quad
 //   i8         q / 128 * scale[n]            scale [N, 1] f16; a run is four quads
@@ -9,6 +10,12 @@
 // Exact    the integers as f16 or f32, then one product in the arithmetic type. Packing: engine/gpu/integers.ts.
 #param W_TYPE
 #param F16
+
+#if F16 && W_TYPE != plain
+fn turned(x: Real4) -> Real4 { return x.xzyw; } // its own inverse
+#else
+fn turned(x: Real4) -> Real4 { return x; }
+#endif
 
 struct WeightRow {
   at: u32,     // where the row begins in w
@@ -25,16 +32,16 @@ fn scaleOf(row: WeightRow, run: u32) -> f32 { return atScale(row.scales); }
 fn quadOf(run: Run, quad: u32) -> Real4 { return bytes(run[quad]); }
 
 fn weightAt(row: WeightRow, k: u32) -> Real4 {
-  return bytes(w[row.at + k / 4u][k % 4u]) * Real(atScale(row.scales));
+  return turned(bytes(w[row.at + k / 4u][k % 4u])) * Real(atScale(row.scales));
 }
 
-// Four signed bytes over 128.
+// Four signed bytes over 128, turned.
 fn bytes(word: u32) -> Real4 {
 #if F16
   let n = word ^ 0x80808080u; // 1024 + n is a half with n in its lowest bits
   let even = bitcast<vec2<f16>>((n & 0x00ff00ffu) | 0x64006400u);
   let odd = bitcast<vec2<f16>>(((n >> 8u) & 0x00ff00ffu) | 0x64006400u);
-  return vec4<f16>(even.x, odd.x, even.y, odd.y) * 0.0078125h - 9.0h;
+  return vec4<f16>(even, odd) * 0.0078125h - 9.0h;
 #else
   return vec4f(bitcast<vec4i>(vec4u(word) << vec4u(24u, 16u, 8u, 0u)) >> vec4u(24u)) * 0.0078125;
 #endif
@@ -70,15 +77,15 @@ fn quadOf(run: Run, quad: u32) -> Real4 { return nibbles(run[quad / 2u] >> (4u *
 
 fn weightAt(row: WeightRow, k: u32) -> Real4 {
   let word = w[row.at + k / 8u][(k / 2u) % 4u] >> (4u * (k & 1u));
-  return nibbles(word) * Real(atScale(row.scales + k / QUADS_PER_SCALE));
+  return turned(nibbles(word)) * Real(atScale(row.scales + k / QUADS_PER_SCALE));
 }
 
-// The lower halves of four bytes, less 8, over 8.
+// The lower halves of four bytes, less 8, over 8, turned.
 fn nibbles(word: u32) -> Real4 {
 #if F16
   let even = bitcast<vec2<f16>>((word & 0x000f000fu) | 0x64006400u);
   let odd = bitcast<vec2<f16>>(((word >> 8u) & 0x000f000fu) | 0x64006400u);
-  return vec4<f16>(even.x, odd.x, even.y, odd.y) * 0.125h - 129.0h;
+  return vec4<f16>(even, odd) * 0.125h - 129.0h;
 #else
   return vec4f((vec4u(word) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(15u)) * 0.125 - 1.0;
 #endif
