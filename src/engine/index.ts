@@ -36,7 +36,7 @@ export { run, runToMp4 } from './pipeline.ts';
 export type { Mp4Context, Mp4Result } from './pipeline.ts';
 export { msOfWork, probeSpeeds } from './probe.ts';
 export type { Speeds } from './probe.ts';
-export { residentEngine } from './resident.ts';
+export { residentEngine, submitsOf } from './resident.ts';
 export type { ResidentEngine, RunMeasures } from './resident.ts';
 export { runnableMotion } from './run-motion.ts';
 export { runnableWan } from './run-wan.ts';

@@ -30,6 +30,9 @@ export type ResidentEngine = {
 
 const engines = new WeakMap<Gpu, ResidentEngine>();
 
+/** Returns how often the device's engine has given it work; 0 where it has none yet. Changes nothing, unlike `residentEngine`. */
+export const submitsOf = (gpu: Gpu): number => engines.get(gpu)?.executor.submits ?? 0;
+
 /** Resolves to the device's engine, the same one each time, measuring what this run asks for. */
 export async function residentEngine(
   gpu: Gpu,

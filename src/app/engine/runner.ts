@@ -5,8 +5,8 @@ import {
   indexedDbStore,
   Profiler,
   readPictureHeader,
-  residentEngine,
   runToMp4,
+  submitsOf,
   uprightSize,
 } from '../../engine/index.ts';
 import type {
@@ -78,9 +78,8 @@ export async function runJob(
   const heartbeat = setInterval(() => {
     const { stage, gpu } = facts;
     const elapsedMs = performance.now() - started;
-    void submitsOf(gpu).then((submits) =>
-      hooks.tell({ type: 'heartbeat', stage, elapsedMs, submits }),
-    );
+    const submits = gpu ? submitsOf(gpu) : 0;
+    hooks.tell({ type: 'heartbeat', stage, elapsedMs, submits });
   }, HEARTBEAT_MS);
   try {
     const finished = await untilDone(parts, wishes, hooks, facts);
@@ -107,9 +106,6 @@ export class Failed extends Error {
     this.failure = failure;
   }
 }
-
-const submitsOf = async (gpu: Gpu | undefined): Promise<number> =>
-  gpu ? (await residentEngine(gpu, {})).executor.submits : 0;
 
 /** Tries again on a new device for as long as losses are few. */
 async function untilDone(
