@@ -48,15 +48,19 @@ function desk() {
   };
   const kept: string[] = [];
   const forgotten: string[] = [];
+  const full = { value: false };
   let page = new EventTarget();
   return {
-    ...{ calls, jobs, blobs, kept, forgotten },
+    ...{ calls, jobs, blobs, kept, forgotten, full },
     /** Opens the page. */
     visit: (): Promise<Queue> => {
       page = new EventTarget();
       return createQueue({
         ...{ engine, jobs, blobs, crash: crashMarker(storage, page), now: () => 1000 },
-        keep: async (job) => `result ${kept.push(job.id)}`,
+        async keep(job) {
+          if (full.value) throw new Coded('storage/quota');
+          return `result ${kept.push(job.id)}`;
+        },
         forget: async (id) => void forgotten.push(id),
         decodeSound: () => Promise.reject(new Error('silent')),
         failureOf: (error) => ({ code: (error as Coded).code, message: String(error) }),
@@ -165,6 +169,22 @@ describe('the queue', () => {
     expect(statesOf(queue)).toBe('running,done');
     expect(calls[2]?.wishes.settings).toEqual({ seed: 9 });
     expect(queue.jobs[0]?.failure).toBeUndefined();
+  });
+
+  it('loses no video that could not be kept: trying again keeps it', async () => {
+    const { calls, full, kept, visit } = desk();
+    const queue = await visit();
+    await queue.add([wish(1)]);
+    await turn();
+    full.value = true;
+    calls[0]?.finish();
+    await turn();
+    expect(queue.jobs[0]).toMatchObject({ state: 'failed', failure: { code: 'storage/quota' } });
+    full.value = false;
+    queue.retry(id(queue, 0));
+    await queue.settled();
+    expect(queue.jobs[0]).toMatchObject({ state: 'done', resultId: 'result 1' });
+    expect([calls.length, kept.length]).toEqual([1, 1]);
   });
 
   it('stops after the job that runs, and starts again when asked', async () => {

@@ -38,7 +38,10 @@ export type Queue = {
   stopAfterThis(): void;
   /** Starts waiting jobs again. */
   start(): void;
-  /** Makes a job that failed or was cancelled wait again, with other settings where given. */
+  /**
+   * Makes a job that failed or was cancelled wait again, with other settings where given. A video that was made and could
+   * not be kept is kept then.
+   */
   retry(id: string, settings?: Job['settings']): void;
   /** Makes a job that was stopped wait again, to go on from its checkpoint. */
   resume(id: string): void;
@@ -83,6 +86,8 @@ export async function createQueue(options: QueueOptions): Promise<Queue> {
   let isStarted = false;
   let running: Running | undefined;
   let writing: Promise<unknown> = Promise.resolve();
+  /** Videos that could not be kept, for as long as the page lasts: trying the job again keeps them, and makes nothing anew. */
+  const unkept = new Map<string, Finished>();
   const listeners = new Set<() => void>();
   const hearers = new Set<(job: Job, event: JobEvent) => void>();
 
@@ -130,12 +135,10 @@ export async function createQueue(options: QueueOptions): Promise<Queue> {
     jobs = jobs.map((each) => (each.id === id ? withoutEnd(each) : each));
     change(id, { state: 'running', startedAt: now() });
     try {
-      const wishes = await wishesOf(job, options);
-      const finished = await options.engine.run(wishes, {
-        ...{ signal, finishEarly },
-        onEvent: (event) => hear(id, event),
-      });
+      const finished = unkept.get(id) ?? (await make(job, signal, finishEarly));
+      unkept.set(id, finished);
       const resultId = await options.keep(find(id) ?? job, finished);
+      unkept.delete(id);
       const { stepsDone } = finished.report.model;
       const endedEarly = stepsDone !== undefined && stepsDone < finished.report.settings.steps;
       change(id, { state: 'done', resultId, endedEarly, finishedAt: now() });
@@ -147,6 +150,12 @@ export async function createQueue(options: QueueOptions): Promise<Queue> {
       if (isCancelled) await options.forget(id).catch(() => undefined);
     }
   };
+
+  const make = async (job: Job, signal: AbortSignal, finishEarly: AbortSignal) =>
+    options.engine.run(await wishesOf(job, options), {
+      ...{ signal, finishEarly },
+      onEvent: (event) => hear(job.id, event),
+    });
 
   const hear = (id: string, event: RunEvent): void => {
     if (event.type === 'progress') {
@@ -220,6 +229,7 @@ export async function createQueue(options: QueueOptions): Promise<Queue> {
       const job = find(id);
       if (!job) return;
       jobs = jobs.filter((each) => each !== job);
+      unkept.delete(id);
       if (crashed?.id === id) crashed = undefined;
       for (const blob of [job.picture, job.lastPicture, job.sound])
         if (blob !== undefined) write(() => options.blobs.delete(blob));
@@ -254,6 +264,7 @@ export async function createQueue(options: QueueOptions): Promise<Queue> {
     retry(id, settings) {
       const job = find(id);
       if (!job || (job.state !== 'failed' && job.state !== 'cancelled')) return;
+      if (settings) unkept.delete(id); // another video is wanted
       again(id, settings ? { settings } : {});
     },
     resume(id) {

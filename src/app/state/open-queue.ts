@@ -9,6 +9,7 @@ import { crashMarker } from '../jobs/crash-marker.ts';
 import { databaseStore, memoryStore } from '../jobs/database.ts';
 import type { KeyedStore } from '../jobs/database.ts';
 import type { Job } from '../jobs/job.ts';
+import { takeQueueLock } from '../jobs/queue-lock.ts';
 import { createQueue } from '../jobs/queue.ts';
 import type { Queue } from '../jobs/queue.ts';
 import { posterOf } from '../output/poster.ts';
@@ -24,14 +25,14 @@ const asked = new URLSearchParams(location.search);
 /** `?profile` shows the times of every kernel; `?tune` times their variants on a processor too. */
 const measures = { profile: asked.has('profile'), ...(asked.has('tune') && { tune: true }) };
 
-/** Resolves to the queue; where the browser keeps nothing, it lasts as long as the page. */
+/** Resolves to the queue; where the browser keeps nothing, and in a second tab, it lasts as long as the page. */
 export async function openQueue(): Promise<Queue> {
   const files = privateFiles();
   const jobs = databaseStore<Job>('jobs');
-  const stores: { jobs: KeyedStore<Job>; blobs: KeyedStore<Blob> } = await jobs.all().then(
-    () => ({ jobs, blobs: databaseStore<Blob>('blobs') }),
-    () => ({ jobs: memoryStore<Job>(), blobs: memoryStore<Blob>() }),
-  );
+  const forgotten = () => ({ jobs: memoryStore<Job>(), blobs: memoryStore<Blob>() });
+  const stores: { jobs: KeyedStore<Job>; blobs: KeyedStore<Blob> } = !(await takeQueueLock())
+    ? forgotten()
+    : await jobs.all().then(() => ({ jobs, blobs: databaseStore<Blob>('blobs') }), forgotten);
   return createQueue({
     ...stores,
     ...{ keep, decodeSound, crash: crashMarker(localStorage, window) },
