@@ -9,6 +9,8 @@ import {
   coveringOnDevice,
   paintAndAnimate,
 } from '../../src/engine/models/newbie/animate.ts';
+import { parseAutoencoderConfig } from '../../src/engine/models/autoencoder-kl/config.ts';
+import { decodePicture } from '../../src/engine/models/newbie/decode.ts';
 import { TextCache } from '../../src/engine/models/newbie/encode.ts';
 import type { NewbieOptions } from '../../src/engine/models/newbie/pipeline.ts';
 import { paint, paintOnDevice } from '../../src/engine/models/newbie/pipeline.ts';
@@ -24,6 +26,7 @@ import { Scope } from '../../src/engine/nn/module.ts';
 import { bytesSource } from '../../src/engine/weights/byte-source.ts';
 import { openModelFolder } from '../../src/engine/weights/model-folder.ts';
 import { writeSafetensors } from '../../src/engine/weights/safetensors-writer.ts';
+import type { WeightSource } from '../../src/engine/weights/upload.ts';
 import { WeightStore } from '../../src/engine/weights/weight-store.ts';
 import { testGpus } from '../helpers/devices.ts';
 import { pipelinesOf } from '../helpers/graph.ts';
@@ -255,6 +258,45 @@ describe.each(testGpus().filter(({ name }) => name === 'lavapipe'))(
         expect(furthest(placed[name] ?? [], values ?? []), name).toBeLessThan(1e-5);
       }
       for (const each of [picture, fitted]) each.destroy();
+    });
+
+    it('decodes again in f32 where f16 gave no numbers, and stops where f32 gives none either', async () => {
+      const gpu = await open.gpu();
+      const source = randomNewbie();
+      const config = parseAutoencoderConfig(await source.config('vae'));
+      const store = await source.weights('vae');
+      const grid = { h: 4, w: 6, C: 4 };
+      /** The first `bad` times that they are read, the weights make what is no number. */
+      const weights = (bad: number): WeightSource => {
+        let times = 0;
+        return {
+          info: (name) => store.info(name),
+          read: async (name) => {
+            const values = await store.read(name);
+            return name === 'decoder.conv_out.bias' && times++ < bad ? values.fill(NaN) : values;
+          },
+        };
+      };
+      const decoded = async (bad: number) => {
+        let again = 0;
+        const engine = { ...engineOf(gpu), precision: 'f16' as const };
+        const latent = Float32Array.from({ length: 96 }, (_, i) => seeded('latent', i));
+        const picture = await decodePicture(
+          engine,
+          weights(bad),
+          config,
+          { latent, grid },
+          { onDecodeInF32: () => again++ },
+        );
+        picture.destroy();
+        return { again, data: picture.data };
+      };
+      const whole = await decoded(0);
+      expect(whole.again).toBe(0);
+      const { again, data } = await decoded(1);
+      expect(again).toBe(1);
+      expect(furthest(data, whole.data)).toBeLessThan(0.02);
+      await expect(decoded(2)).rejects.toMatchObject({ code: 'run/non-finite' });
     });
 
     it('decodes in tiles that join without a seam, and in one tile as a whole', async () => {

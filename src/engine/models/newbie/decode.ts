@@ -49,26 +49,28 @@ export async function decodePicture(
   const whole: Volume = { values: latent, shape: [1, h, w, C] };
   const tiles = tiling === 'auto' ? tilesNeeded(engine, config, h * w) : tiling;
   const inTiles = tiles !== 'never' && needsTiles(h, w, tiles);
-  const decode = async (each: Engine): Promise<PaintedPicture> => {
-    const { onDevice, data } = inTiles
-      ? await decodeTiles(each, weights, config, whole, tiles, options)
-      : await decodeWhole(each, weights, config, whole, options);
-    const size = { width: w * side, height: h * side, channels: 3 };
-    return { ...size, data, onDevice, destroy: () => onDevice.buffer.destroy() };
-  };
-  const picture = await decode(engine);
-  if (engine.precision === 'f32' || allFinite(picture.data)) {
-    checkFinite(picture.data, 'decode');
-    return picture;
+  const decode = (each: Engine): Promise<Decoded> =>
+    inTiles
+      ? decodeTiles(each, weights, config, whole, tiles, options)
+      : decodeWhole(each, weights, config, whole, options);
+  let { onDevice, raw } = await decode(engine);
+  if (engine.precision === 'f16' && !allFinite(raw)) {
+    onDevice.buffer.destroy();
+    onDecodeInF32?.();
+    ({ onDevice, raw } = await decode({ ...engine, precision: 'f32' }));
   }
-  picture.destroy();
-  onDecodeInF32?.();
-  const again = await decode({ ...engine, precision: 'f32' });
-  checkFinite(again.data, 'decode');
-  return again;
+  const { buffer } = onDevice;
+  const destroy = (): void => buffer.destroy();
+  if (!allFinite(raw)) destroy();
+  checkFinite(raw, 'decode');
+  const size = { width: w * side, height: h * side, channels: 3 };
+  return { ...size, data: raw.map(held), onDevice, destroy };
 }
 
-type Decoded = { readonly onDevice: DeviceTensor; readonly data: Float32Array };
+const held = (value: number): number => Math.min(1, Math.max(0, value));
+
+/** `raw` as it was decoded: what is held to 0 … 1 does not show that it was no number. */
+type Decoded = { readonly onDevice: DeviceTensor; readonly raw: Float32Array };
 
 /** Latent [1, h, w, C] as the transformer leaves it -> picture [1, H, W, 3], not held to 0 … 1. */
 const shown =
@@ -90,12 +92,15 @@ async function decodeWhole(
     weights,
     (root) => {
       const latent = root.graph.constant('latent', values, shape);
-      root.graph.result('picture', heldToUnit(shown(config)(root, latent)));
+      const picture = shown(config)(root, latent);
+      root.graph.result('raw', picture);
+      root.graph.result('picture', heldToUnit(picture));
     },
     options,
   );
-  const onDevice = kept.get('picture');
-  return { onDevice, data: await readTensor(engine.gpu.device, onDevice) };
+  const raw = await readTensor(engine.gpu.device, kept.get('raw'));
+  kept.get('raw').buffer.destroy();
+  return { onDevice: kept.get('picture'), raw };
 }
 
 async function decodeTiles(
@@ -130,10 +135,10 @@ async function decodeTiles(
     decoder.destroy();
     weights.release();
   }
-  const data = mosaic.volume.values.map((value) => Math.min(1, Math.max(0, value)));
+  const raw = mosaic.volume.values;
   const onDevice = createTensor(device, 'picture', shape);
-  writeTensor(device, onDevice, data);
-  return { onDevice, data };
+  writeTensor(device, onDevice, raw.map(held));
+  return { onDevice, raw };
 }
 
 /** Decodes tiles one by one; the recording of one size stays until another size comes. */
