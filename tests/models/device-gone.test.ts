@@ -166,12 +166,22 @@ describe('losses', () => {
   it('are too many at the third within five minutes', () => {
     let now = 0;
     const losses = new LossCounter(() => now);
-    expect([losses.take(), losses.take()]).toEqual([false, false]);
+    expect([losses.take(true), losses.take(true)]).toEqual([false, false]);
     now = 5 * 60_000; // both are five minutes old
-    expect(losses.take()).toBe(false);
+    expect(losses.take(true)).toBe(false);
     now += 60_000;
-    expect(losses.take()).toBe(false);
+    expect(losses.take(true)).toBe(false);
     now += 60_000;
-    expect(losses.take()).toBe(true);
+    expect(losses.take(true)).toBe(true);
+  });
+
+  it('of devices that did no work yet are those of a process that goes down, but not for ever', () => {
+    let now = 0;
+    const losses = new LossCounter(() => now);
+    const taken = Array.from({ length: 8 }, () => {
+      now += 500;
+      return losses.take(false);
+    });
+    expect(taken).toEqual([...Array.from({ length: 7 }, () => false), true]);
   });
 });

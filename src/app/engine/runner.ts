@@ -61,6 +61,8 @@ type Facts = {
   gpu?: Gpu;
   family?: string;
   losses: number;
+  /** Whether the device in use has finished any work of the run. */
+  worked: boolean;
   resumed: boolean;
   stage: string;
 };
@@ -74,7 +76,7 @@ export async function runJob(
   hooks: RunHooks,
 ): Promise<Finished> {
   const started = performance.now();
-  const facts: Facts = { losses: 0, resumed: false, stage: 'load' };
+  const facts: Facts = { losses: 0, worked: false, resumed: false, stage: 'load' };
   const heartbeat = setInterval(() => {
     const { stage, gpu } = facts;
     const elapsedMs = performance.now() - started;
@@ -118,6 +120,7 @@ async function untilDone(
   for (;;) {
     const gpu = await (facts.losses === 0 ? parts.device.get() : reopened(parts.device));
     facts.gpu = gpu;
+    facts.worked = false;
     hooks.signal.throwIfAborted();
     try {
       const { signal } = hooks;
@@ -136,7 +139,7 @@ async function untilDone(
       if (!lost || hooks.signal.aborted) throw error;
       facts.losses++;
       parts.models.release(undefined); // what it kept went down with the device
-      if (losses.take()) {
+      if (losses.take(facts.worked)) {
         const what = 'device — was lost three times within five minutes — use a smaller preset';
         throw new EngineError('gpu/lost-again', what, { stage: facts.stage, cause: error });
       }
@@ -148,7 +151,7 @@ async function untilDone(
 }
 
 /** A GPU process that went down takes a moment to come back: until then there is no adapter. */
-const COMING_BACK_MS = [0, 250, 500, 1000, 2000];
+const COMING_BACK_MS = [250, 250, 500, 1000, 2000];
 
 async function reopened(device: DeviceHolder): Promise<Gpu> {
   let failure: unknown;
@@ -203,6 +206,7 @@ async function attempt(
   const pace = new PaceWatch(stepMsOf(foretold));
   const onProgress = (progress: ProgressEvent): void => {
     facts.stage = progress.stage;
+    if (progress.step > 0 && progress.stage !== 'load') facts.worked = true;
     tell({ type: 'progress', progress });
     if (progress.stage !== 'denoise') return;
     const factor = pace.take(progress.step, performance.now());

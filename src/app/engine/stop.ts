@@ -89,19 +89,32 @@ async function settles(work: Promise<unknown>, ms: number): Promise<boolean> {
 /** Losses so close together that another try would end the same way. */
 const MOST_LOSSES = 3;
 const WINDOW_MS = 5 * 60_000;
+/** A GPU process that goes down takes a while for it: devices that are opened meanwhile go down with it, all in one incident. */
+const INCIDENT_MS = 10_000;
+/** Devices of one incident; with more of them it is no accident. */
+const MOST_IN_ONE = 8;
 
 /** Counts how often the device went away lately, over all runs. */
 export class LossCounter {
   readonly #now: () => number;
   #at: number[] = [];
+  #inOne = 0;
 
   constructor(now: () => number = () => performance.now()) {
     this.#now = now;
   }
 
-  /** Takes a loss; returns whether it is one too many: the third within five minutes. */
-  take(): boolean {
+  /**
+   * Takes a loss; returns whether it is one too many: the third within five minutes. One soon after another, before the
+   * device that it took did any work, is part of that.
+   */
+  take(worked: boolean): boolean {
     const now = this.#now();
+    if (!worked && now - (this.#at.at(-1) ?? -Infinity) < INCIDENT_MS) {
+      this.#inOne++;
+      return this.#inOne >= MOST_IN_ONE;
+    }
+    this.#inOne = 1;
     this.#at = [...this.#at.filter((at) => now - at < WINDOW_MS), now];
     return this.#at.length >= MOST_LOSSES;
   }
