@@ -97,7 +97,7 @@ export async function runJob(
   }
 }
 
-const HEARTBEAT_MS = 1000;
+const HEARTBEAT_MS = 500;
 
 /** A failure that is in plain data already. */
 export class Failed extends Error {
