@@ -32,6 +32,10 @@ type Found = { id: string; nodes: { html: string; failureSummary: string }[] };
 
 /** Resolves to what axe-core finds wrong with the page as it is. */
 export async function violations(page: Page): Promise<string[]> {
+  // Colours on their way from one theme to the other are none that anyone reads.
+  await page.waitForFunction(() =>
+    document.getAnimations().every((each) => !(each instanceof CSSTransition)),
+  );
   await page.evaluate(axeSource);
   const { found, rules } = await page.evaluate(async () => {
     const { axe } = globalThis as unknown as {

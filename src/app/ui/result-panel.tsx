@@ -51,6 +51,7 @@ export const ResultPanel = ({ shown }: { readonly shown: ShownVideo }) => (
     )}
     <figcaption id="facts">{factsText(shown)}</figcaption>
     <Advice shown={shown} />
+    <SavePanel type={shown.facts.type} />
     <div class="ways again">
       <button
         type="button"
@@ -71,6 +72,5 @@ export const ResultPanel = ({ shown }: { readonly shown: ShownVideo }) => (
         </button>
       )}
     </div>
-    <SavePanel type={shown.facts.type} />
   </figure>
 );
