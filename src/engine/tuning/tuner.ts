@@ -37,6 +37,8 @@ const BUDGET_MS = 3000;
 /** A sample should take this long: browsers round timestamps to a tenth of a millisecond. */
 const SAMPLE_MS = 3;
 const MOST_REPEATS = 256;
+/** Graphics cards idle while kernels compile, at a fraction of their speed; this much work wakes them. */
+const WAKE_MS = 300;
 /** A call that takes longer than this is timed on a part of its grid. */
 const LONG_MS = 40;
 /** Flops that any graphics card does in a millisecond: decides how much of a call is run the very first time. */
@@ -52,6 +54,8 @@ export class Tuner implements Tuning {
   readonly #table: TuningRecord;
   readonly #found = new Map<string, TuningEntry>();
   #leftMs: number;
+  /** Whether the device has worked long enough to run at its full speed. */
+  #awake = false;
   /** Kinds and sizes timed by this tuner, not looked up. */
   timed = 0;
   /** Variants that the device's compiler refused; they take no part. */
@@ -103,6 +107,7 @@ export class Tuner implements Tuning {
     const clock = deviceClock(this.#options.gpu);
     try {
       if (this.#leftMs > 0) this.#compileAll(unknown);
+      this.#awake = this.#options.gpu.info.software; // processors never idle
       for (const { key, call } of unknown) {
         // What the budget does not reach stays with its default, so that the next run begins at once.
         const entry =
@@ -155,7 +160,8 @@ export class Tuner implements Tuning {
       const few = Math.max(1, Math.ceil(flops / SLOW_FLOPS / LONG_MS));
       const [trial] = await this.#runners(call, few, uniforms);
       if (!trial) return defaultOf(dispatch, situation);
-      await clock.time(trial.encode, 1);
+      const first = await clock.time(trial.encode, 1);
+      if (!this.#awake) await this.#wake(clock, trial.encode, first, deadline);
       const once = (await clock.time(trial.encode, 1)) / trial.share;
       const pieces = Math.max(1, Math.round(once / LONG_MS));
       const runners = await this.#runners(call, pieces, uniforms);
@@ -171,6 +177,14 @@ export class Tuner implements Tuning {
     } finally {
       for (const buffer of uniforms) buffer.destroy();
     }
+  }
+
+  /** Keeps the device at work, in pieces that leave the page alive. */
+  async #wake(clock: DeviceClock, encode: Encode, ms: number, deadline: number): Promise<void> {
+    const end = Math.min(performance.now() + WAKE_MS, deadline);
+    const repeats = Math.min(MOST_REPEATS, Math.max(1, Math.ceil(LONG_MS / Math.max(ms, 0.01))));
+    while (performance.now() < end) await clock.time(encode, repeats);
+    this.#awake = true;
   }
 
   /** Resolves to the candidates that compile, the default first, each on about one of `pieces` parts of its grid. */
