@@ -5,12 +5,20 @@ import type { Capabilities } from '../../src/engine/gpu/device.ts';
 import { PipelineCache } from '../../src/engine/kernels/pipelines.ts';
 import type { DynamiCrafterVariant } from '../../src/engine/models/dynamicrafter/variants.ts';
 import { variantParams } from '../../src/engine/models/dynamicrafter/variants.ts';
+import { parseClipModels } from '../../src/engine/models/unet3d/catalog.ts';
 import { run } from '../../src/engine/pipeline.ts';
-import type { Picture, RunContext, RunReport } from '../../src/engine/run.ts';
+import type {
+  Picture,
+  RunContext,
+  RunnableModel,
+  RunReport,
+  RunRequest,
+} from '../../src/engine/run.ts';
 import { runnableDynamiCrafter, runnableI2vgen } from '../../src/engine/run-clips.ts';
 import type { Settings } from '../../src/engine/settings.ts';
 import { residentEngine } from '../../src/engine/resident.ts';
 import { resolveSettings } from '../../src/engine/settings.ts';
+import catalog from '../../weights/catalog.json' with { type: 'json' };
 import { testGpus } from '../helpers/devices.ts';
 
 const picture: Picture = {
@@ -107,6 +115,9 @@ it('plans DynamiCrafter at 1024 × 576 within ten gigabytes, seven with int8 wei
   const small = await plan('1024', { weights: 'int8' });
   expect(small.peakBytes).toBeLessThan(7e9);
   expect(small.peakBytes).toBeLessThan(whole.peakBytes - 0.5e9);
+  const stated = parseClipModels(catalog).find(({ variant }) => variant === '1024')?.memoryBytes;
+  expect(whole.peakBytes / (stated?.f16 ?? NaN), 'the catalog').toBeCloseTo(1, 1);
+  expect(small.peakBytes / (stated?.int8 ?? NaN), 'the catalog').toBeCloseTo(1, 1);
 }, 60_000);
 
 it('fits 1024 × 576 into bindings of a gibibyte, and says what does not fit into the least that devices bind', async () => {
@@ -118,6 +129,19 @@ it('fits 1024 × 576 into bindings of a gibibyte, and says what does not fit int
 }, 60_000);
 
 it('refuses what the models cannot make', async () => {
+  const gpu = await first?.gpu();
+  if (!gpu) throw new Error('no adapter');
+  const source = { params: variantParams('512'), weights: () => Promise.reject(new Error()) };
+  const settings = resolveSettings({ frames: 16, size: { width: 64, height: 64 } });
+  const start = (model: RunnableModel, request: Partial<RunRequest>) =>
+    run(model, { settings, picture, ...request }, { gpu }).next();
+  const plain = runnableDynamiCrafter({ source, tokens, variant: '512' });
+  await expect(start(plain, { lastPicture: picture })).rejects.toMatchObject({
+    code: 'clip/image',
+  });
+  const wordless = runnableDynamiCrafter({ source, tokens: undefined, variant: '512' });
+  await expect(start(wordless, {})).rejects.toMatchObject({ code: 'text/tokenizer' });
+  await expect(start(plain, { picture: undefined })).rejects.toMatchObject({ code: 'clip/image' });
   await expect(plan('512', { loop: true })).rejects.toMatchObject({ code: 'settings/loop' });
   await expect(plan('512', { frames: 25 })).rejects.toMatchObject({ code: 'settings/frames' });
   await expect(plan('512', { size: { width: 320, height: 200 } })).rejects.toMatchObject({

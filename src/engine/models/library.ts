@@ -63,7 +63,7 @@ export function libraryModels(json: unknown): readonly LibraryModel[] {
   return [
     ...models.map(({ licence, memory, ...model }) => entry(model, [licence], memory.peakBytes)),
     ...pictures.map(({ licence, memoryBytes, ...model }) => entry(model, [licence], memoryBytes)),
-    ...clips.map(({ licences, ...model }) => entry(model, licences, undefined)),
+    ...clips.map(({ licences, memoryBytes, ...model }) => entry(model, licences, memoryBytes)),
   ];
 }
 

@@ -27,6 +27,8 @@ export type ClipModel = {
   readonly licences: readonly { readonly name: string; readonly url: string }[];
   readonly note: string;
   readonly parts: Readonly<Record<string, ClipPart>>;
+  /** Most bytes on the device at the recommended size, by storage of the weights; see forecast.ts. */
+  readonly memoryBytes: Readonly<Record<'f16' | 'int8' | 'int4', number>>;
   readonly recommended: {
     readonly width: number;
     readonly height: number;
@@ -87,6 +89,11 @@ function checkModel(model: Json): void {
   const needed = [...NEEDED[family]].sort().join();
   if (names !== needed) throw refuse(`${at}.parts`, names, needed);
   for (const [name, part] of Object.entries(parts)) checkPart(`${at}.parts.${name}`, part);
+  const { memoryBytes } = model;
+  for (const key of ['f16', 'int8', 'int4']) {
+    const bytes = isObject(memoryBytes) ? memoryBytes[key] : undefined;
+    if (!isPositive(bytes)) throw refuse(`${at}.memoryBytes.${key}`, bytes, 'bytes');
+  }
   if (!isObject(recommended)) throw refuse(`${at}.recommended`, recommended, 'an object');
   for (const key of ['width', 'height', 'frames', 'fps', 'rate', 'steps', 'guidance']) {
     const value = recommended[key];
