@@ -109,6 +109,29 @@ describe.each(testGpus().filter(({ name }) => name === 'lavapipe'))(
       expect((await load(gpu, store, errors, 'i4')).valueBytes).toBe(0);
     });
 
+    it('are kept once by runs that begin together, and left alone while others read them', async () => {
+      const gpu = await open.gpu();
+      const { store } = emptyStore();
+      const errors: unknown[] = [];
+      const [first, second] = await Promise.all([
+        load(gpu, store, errors, 'i4'),
+        load(gpu, store, errors, 'i4'),
+      ]);
+      expect(second.device.equals(first.device)).toBe(true);
+      expect(errors).toEqual([]);
+      const [entry] = await store.list();
+      const kept = await store.open(entry?.key ?? '');
+      const bytes = await kept?.read(0, 64);
+      const packs = storedPacks(store, 'team/tiny@0/transformer');
+      const name = entry?.key.split('#')[1] ?? '';
+      const never = async function* (): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+        yield* [];
+        throw new Error('written again');
+      };
+      await packs.keep(name, entry?.size ?? 0, never());
+      expect(await kept?.read(0, 64)).toEqual(bytes);
+    });
+
     it('are used without being kept when the storage is full, and that is told', async () => {
       const gpu = await open.gpu();
       const { store } = emptyStore(1000);

@@ -64,7 +64,12 @@ export function storedPacks(
     onError,
     open: (name) => store.open(keyOf(name)),
     keep: (name, size, pieces) =>
-      store.alone(keyOf(name), undefined, () => saveFile(store, keyOf(name), size, pieces)),
+      store.alone(keyOf(name), undefined, async () => {
+        // Another run may have been quicker, and read from it by now; what is damaged is written again.
+        const known = await store.open(keyOf(name)).catch(() => undefined);
+        if (known?.size === size) return;
+        await saveFile(store, keyOf(name), size, pieces);
+      }),
   };
 }
 

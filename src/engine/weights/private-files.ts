@@ -15,7 +15,8 @@ export type SyncFile = {
 
 export type PrivateFile = {
   readonly kind: 'file';
-  createSyncAccessHandle(): Promise<SyncFile>;
+  /** Several may be open to be read only, where the browser knows the mode; else one at a time. */
+  createSyncAccessHandle(options?: { readonly mode: 'read-only' }): Promise<SyncFile>;
   getFile(): Promise<Blob>;
 };
 
