@@ -35,6 +35,7 @@ export type GeneralField = (typeof GENERAL_FIELDS)[number];
 /** Tags by field; a tag is words joined with underscores. */
 type Tags<F extends string> = Readonly<Partial<Record<F, readonly string[]>>>;
 
+/** A prompt in the fields that the model was trained with. */
 export type NewbiePrompt = {
   readonly characters?: readonly Tags<CharacterField>[];
   readonly general?: Tags<GeneralField>;
