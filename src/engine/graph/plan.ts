@@ -42,6 +42,8 @@ const SEARCH_WORK = 1e8;
 const MOST_TRIES = 200;
 /** Steps of the walk through other orders; graphs of hundreds of tensors get fewer, by the work. */
 const MOST_MOVES = 1000;
+/** A plan that is this close to the bound is not walked from. */
+const CLOSE = 1.02;
 
 /**
  * Returns the smallest of the placements that greedy best fit finds: in several orders, then again and again with the
@@ -92,7 +94,7 @@ function walk(
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return Math.floor((state / 2 ** 32) * n);
   };
-  for (let i = 0; i < moves && totalOf(best) > lowerBoundBytes; i++) {
+  for (let i = 0; i < moves && totalOf(best) > CLOSE * lowerBoundBytes; i++) {
     const next = [...current];
     const [moved] = next.splice(below(next.length), 1);
     if (moved) next.splice(below(next.length + 1), 0, moved);
