@@ -104,3 +104,30 @@ describe('a picture comes in', () => {
     expect(await app.page.$eval('.remark', ({ textContent }) => textContent)).toContain('small');
   });
 });
+
+describe('a model asks for what it takes:', () => {
+  const use = async (model: string): Promise<void> => {
+    await app.page.evaluate((name) => localStorage.setItem('zoetrope.model', name), model);
+    await app.page.reload();
+    await app.page.waitForSelector('#model-line');
+  };
+
+  afterAll(() => app.page.evaluate(() => localStorage.removeItem('zoetrope.model')));
+
+  it('a second picture to arrive at', async () => {
+    await use('dynamicrafter-512-interpolation');
+    await app.page.waitForSelector('label[for=last-picture]', { timeout: 60_000 });
+    const line = await app.page.$eval('#model-line', ({ textContent }) => textContent);
+    expect(line).toContain('DynamiCrafter');
+  });
+
+  it('no picture at all, words alone', async () => {
+    await use('newbie-image-exp0.1');
+    await app.page.waitForFunction(
+      () => document.querySelector('.estimate')?.textContent?.includes('memory'),
+      { timeout: 60_000 },
+    );
+    expect(await app.page.$$eval('#motion', ({ length }) => length)).toBe(0);
+    expect(await app.page.$$eval('label[for=last-picture]', ({ length }) => length)).toBe(0);
+  });
+});

@@ -274,6 +274,7 @@ describe('the page', () => {
     await app.page.waitForSelector('#picture');
     await set('#motion', '0');
     await set('#frames', '3');
+    await set('#steps', '1');
     await app.page.click('#generate');
     await app.page.waitForSelector('#still', { timeout: 200_000 });
     expect(await text('#still')).toContain('strength of motion');

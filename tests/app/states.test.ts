@@ -36,17 +36,23 @@ async function expectBoth(selector: string, key: keyof typeof en): Promise<void>
   }
 }
 
-async function start(): Promise<void> {
+async function start(steps = '1'): Promise<void> {
   const { page } = app;
   await page.click('.sample');
   await page.waitForSelector('#picture');
   await page.click('input[value=preview]');
   await page.$eval('.advanced', (details) => details.setAttribute('open', ''));
-  await page.$eval('#frames', (field) => {
-    if (!(field instanceof HTMLInputElement)) throw new TypeError('no field');
-    field.value = '3';
-    field.dispatchEvent(new Event('change', { bubbles: true }));
-  });
+  for (const [name, value] of Object.entries({ frames: '3', steps })) {
+    await page.$eval(
+      `#${name}`,
+      (field, wanted) => {
+        if (!(field instanceof HTMLInputElement)) throw new TypeError('no field');
+        field.value = wanted;
+        field.dispatchEvent(new Event('change', { bubbles: true }));
+      },
+      value,
+    );
+  }
   await page.click('#generate');
 }
 
@@ -150,7 +156,7 @@ describe('the page says, in both languages,', () => {
 
   it('that the driver restarted, and goes on', async () => {
     await app.reopen('');
-    await start();
+    await start('4');
     await app.page.waitForFunction(() =>
       document.querySelector('#stage')?.textContent?.startsWith('Imagining'),
     );
