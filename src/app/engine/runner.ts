@@ -205,6 +205,7 @@ async function attempt(
   }
   const pace = new PaceWatch(stepMsOf(foretold));
   const onProgress = (progress: ProgressEvent): void => {
+    if (signal.aborted) return; // a try that was given up may still be ending
     facts.stage = progress.stage;
     if (progress.step > 0 && progress.stage !== 'load') facts.worked = true;
     tell({ type: 'progress', progress });
