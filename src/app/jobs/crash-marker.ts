@@ -24,11 +24,15 @@ export function crashMarker(storage: MarkerStorage, page: EventTarget): CrashMar
       return undefined; // storage is forbidden: a crash is not told, which is all that is lost
     }
   };
-  const clear = (): void => void attempt(() => storage.removeItem(KEY));
+  const clear = (): void => {
+    attempt(() => storage.removeItem(KEY));
+  };
   page.addEventListener('pagehide', clear);
   return {
     clear,
-    set: (id) => void attempt(() => storage.setItem(KEY, id)),
+    set(id) {
+      attempt(() => storage.setItem(KEY, id));
+    },
     left() {
       const id = attempt(() => storage.getItem(KEY)) ?? undefined;
       clear();

@@ -35,7 +35,9 @@ export function databaseStore<T>(name: StoreName): KeyedStore<T> {
     get: (key) => run('readonly', (store) => store.get(key) as IDBRequest<T | undefined>),
     all: () => run('readonly', (store) => store.getAll() as IDBRequest<T[]>),
     put: async (key, value) => void (await run('readwrite', (store) => store.put(value, key))),
-    delete: async (key) => void (await run('readwrite', (store) => store.delete(key))),
+    async delete(key) {
+      await run('readwrite', (store) => store.delete(key));
+    },
   };
 }
 
