@@ -11,11 +11,7 @@ function run() {
     { name: 'denoise', steps: 4, cost: 20 },
     { name: 'render', steps: 10, cost: 1 },
   ];
-  const progress = new Progress(
-    plan,
-    (event) => events.push(event),
-    { now: () => clock },
-  );
+  const progress = new Progress(plan, (event) => events.push(event), { now: () => clock });
   return {
     events,
     progress,

@@ -32,8 +32,7 @@ export const quadsFor = (dims: Dims, arithmetic: Arithmetic): Values => ({
 });
 
 /** Whether a tensor is bound in runs of 16 bytes where the kernel's own accessors have eight. */
-export const isWide = ({ dtype }: Bound, quads: number): boolean =>
-  quads > 1 && dtype === 'f16';
+export const isWide = ({ dtype }: Bound, quads: number): boolean => quads > 1 && dtype === 'f16';
 
 /** Returns the binding of a tensor of halves in runs of 16 bytes, and `loadX`. */
 export function declareWide({ name, role }: Bound, binding: number): string {

@@ -32,7 +32,7 @@ export const frameAttentionHeld = defineKernel({
   suits,
   grid: ({ N = 1, heads = 1 }, { PAIRS }) => [Math.ceil((N * heads) / Number(PAIRS)), 1, 1],
   // A processor writes the whole head out: the narrow ones are enough.
-  cases: frameAttention.cases.filter(({ dims: { D = 4 } }) => D <= NARROW),
+  cases: frameAttention.cases.filter(({ dims: { D } }) => D <= NARROW),
 });
 
 function suits(values: Values, { caps, dims, dtypes, arithmetic }: Situation): boolean {
