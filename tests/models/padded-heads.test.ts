@@ -36,7 +36,10 @@ const CASES = [
   {
     name: 'along frames',
     op: (q: Tensor, k: Tensor, v: Tensor) => frameAttention(q, k, v, { heads: HEADS }),
-    want: frameKernel.cpu(inputs, { F: GROUPS, N: ROWS, heads: HEADS, D, scale: 1 / Math.sqrt(D) }),
+    want: frameKernel.cpu(inputs, {
+      ...{ F: GROUPS, N: ROWS, frameStep: ROWS, placeStep: 1 },
+      ...{ heads: HEADS, D, scale: 1 / Math.sqrt(D) },
+    }),
   },
 ];
 

@@ -73,7 +73,7 @@ function fetchModel(id: string, onTold: (told: string, interrupt: () => void) =>
 
 describe('fetching a model of the catalog', () => {
   it('shows its licence and stops after Ctrl-C with what came, then goes on and links the files of a folder', async () => {
-    server.behave(site(stallAfter(9_000_000)));
+    server.behave(site(stallAfter(2_000_000)));
     const stopped = await fetchModel('tiny', (told, interrupt) => {
       if (told.includes(' to fetch\n')) setTimeout(interrupt, 700);
     });
