@@ -20,6 +20,8 @@ export default defineConfig({
           environment: 'node',
           // A process a file: Dawn is native code, and a crash must not take other files with it.
           pool: 'forks',
+          // Compiling takes most of the time, on one core a file.
+          maxWorkers: 2,
           testTimeout: 120_000,
           hookTimeout: 60_000,
         },

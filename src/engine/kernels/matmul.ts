@@ -1,7 +1,7 @@
 /** matmul: x Wᵀ with bias, activation, factor, gate and residual on the way out. */
 import wgsl from '../../shaders/matmul.wgsl';
 import type { Activation } from './activation.ts';
-import { ACTIVATIONS, activate } from './activation.ts';
+import { activate } from './activation.ts';
 import type { Arrays, Dims, Values } from './kernel.ts';
 import { defineKernel, input, optional, output, scalesOf, weight } from './kernel.ts';
 import { INTEGER_TYPES, quantisedCase, scaleShape, weightValues } from './quantised-weights.ts';
@@ -50,7 +50,8 @@ export const matmul = defineKernel({
   cpu: matmulCpu,
   tolerance: { f32: { abs: 2e-5, rel: 1e-5 }, f16: { abs: 2e-2, rel: 4e-3 } },
   cases: [
-    ...ACTIVATIONS.map((ACTIVATION) => ({
+    // The other activations are tested with elementwise: compiling is what takes time on processors.
+    ...(['none', 'gelu_tanh'] as const).map((ACTIVATION) => ({
       dims: {
         M: 5,
         N: 6,
