@@ -17,9 +17,8 @@ import {
   urlSource,
 } from '../engine/index.ts';
 import type {
+  FetchOptions,
   MotionModelFiles,
-  OpenClipsOptions,
-  OpenPictureOptions,
   ReleasedOptions,
   RunnableModel,
   WanModelFiles,
@@ -72,10 +71,7 @@ export async function openReleasedModel(
 export const clipNames: readonly string[] = parseClipModels(releasedModels).map(({ id }) => id);
 
 /** Opens one of them; what is not stored yet is fetched. Throws `weights/storage`, and what `openReleasedClips` throws. */
-export const openClipModel = async (
-  id: string,
-  options: OpenClipsOptions,
-): Promise<RunnableModel> =>
+export const openClipModel = async (id: string, options: FetchOptions): Promise<RunnableModel> =>
   openReleasedClips(releasedModels, id, new Store(await browserEnvironment()), options);
 
 /** Returns one of them to be planned alone; undefined for a name of none. */
@@ -88,7 +84,7 @@ export const paintingNames: readonly string[] = pictureNames(releasedModels);
 /** Opens one of them; what is not stored yet is fetched. Throws `weights/storage`, and what `openReleasedPicture` throws. */
 export const openPaintingModel = async (
   id: string,
-  options: OpenPictureOptions,
+  options: FetchOptions,
 ): Promise<RunnableModel> =>
   openReleasedPicture(releasedModels, id, new Store(await browserEnvironment()), options);
 

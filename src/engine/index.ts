@@ -20,7 +20,7 @@ export { isMovingPicture } from './image/moving.ts';
 export { catalogModel, parseCatalog } from './models/catalog.ts';
 export type { Catalog, CatalogModel, CatalogPart } from './models/catalog.ts';
 export { Library, libraryModels } from './models/library.ts';
-export type { DownloadCheck, KeptModel, LibraryModel } from './models/library.ts';
+export type { DownloadCheck, FetchOptions, KeptModel, LibraryModel } from './models/library.ts';
 export { openWan } from './models/wan/animate.ts';
 export { bestFit, fitWan, HARDWARE_CLASSES, RESERVED_BYTES } from './models/wan/fit.ts';
 export type { FitRequest, WanChoice, WanFit } from './models/wan/fit.ts';
@@ -31,7 +31,6 @@ export type { ReleasedOptions } from './models/wan/released.ts';
 export { meterBuffers } from './gpu/memory.ts';
 export { checkMemory } from './memory-check.ts';
 export { clipShape, isClipFolder, openClips, openReleasedClips } from './open-clips.ts';
-export type { OpenClipsOptions } from './open-clips.ts';
 export { run, runToMp4 } from './pipeline.ts';
 export type { Mp4Context, Mp4Result } from './pipeline.ts';
 export { msOfWork, probeSpeeds } from './probe.ts';
@@ -77,7 +76,6 @@ export {
   pictureNames,
   pictureShape,
 } from './open-pictures.ts';
-export type { OpenPictureOptions } from './open-pictures.ts';
 export { runnablePainted } from './run-painted.ts';
 export type { Painting } from './run-painted.ts';
 export { isXmlPrompt, readPrompt, writePrompt } from './models/newbie/prompt.ts';

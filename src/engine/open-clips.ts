@@ -6,14 +6,12 @@ import { variantParams, VARIANTS } from './models/dynamicrafter/variants.ts';
 import { openI2vgen } from './models/i2vgenxl/open.ts';
 import { I2VGEN_SETTINGS } from './models/i2vgenxl/released.ts';
 import { Library } from './models/library.ts';
+import type { FetchOptions } from './models/library.ts';
 import type { ClipModel } from './models/unet3d/catalog.ts';
 import { parseClipModels } from './models/unet3d/catalog.ts';
 import type { RunnableModel } from './run.ts';
 import { runnableDynamiCrafter, runnableI2vgen } from './run-clips.ts';
-import type { HubOptions } from './weights/hub.ts';
 import type { ModelFiles } from './weights/model-files.ts';
-import type { ModelProgress } from './weights/model-download.ts';
-import { storedFiles } from './weights/model-download.ts';
 import type { Store } from './weights/store.ts';
 
 const CHECKPOINT = /\.(ckpt|pt|pth)$/;
@@ -45,28 +43,14 @@ const unknownVariant = (have: string | undefined): EngineError =>
     { ...(have !== undefined && { have }) },
   );
 
-/** How a model of the catalog is fetched and opened. */
-export type OpenClipsOptions = {
-  readonly hub?: HubOptions;
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: ModelProgress) => void;
-  /** Told when quantised weights cannot be kept. */
-  readonly onPackError?: (error: unknown) => void;
-};
-
-/** Resolves to a model of the catalog; what is not stored yet is fetched. Throws `model/unknown` and what `Library.download` throws. */
+/** Resolves to a model of the catalog; what is not stored yet is fetched. Throws `model/unknown` and what `Library.files` throws. */
 export async function openReleasedClips(
   catalog: unknown,
   id: string,
   store: Store,
-  { hub, signal, onProgress, onPackError }: OpenClipsOptions = {},
+  options: FetchOptions = {},
 ): Promise<RunnableModel> {
-  const library = new Library(catalog, store);
-  const options = { ...hub, ...(signal && { signal }) };
-  const { state } = (await library.list()).find((model) => model.id === id) ?? {};
-  if (state !== 'stored')
-    await library.download(id, { ...options, ...(onProgress && { onProgress }) });
-  const files = storedFiles(store, await library.plan(id, options), onPackError);
+  const files = await new Library(catalog, store).files(id, options);
   return openClips(files, modelOf(catalog, id)?.variant);
 }
 

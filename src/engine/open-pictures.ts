@@ -6,16 +6,14 @@ import { EngineError } from './gpu/errors.ts';
 import { parseCatalog } from './models/catalog.ts';
 import type { CatalogPicture } from './models/catalog.ts';
 import { Library } from './models/library.ts';
+import type { FetchOptions } from './models/library.ts';
 import type { NewbieComponent, NewbieSource } from './models/newbie/request.ts';
 import { openWan } from './models/wan/animate.ts';
 import type { RunnableModel } from './run.ts';
 import { openAvatar, runnableAvatar } from './run-avatar.ts';
 import { openNewbie, runnableNewbie } from './run-newbie.ts';
 import { runnablePainted } from './run-painted.ts';
-import type { HubOptions } from './weights/hub.ts';
 import type { ModelFiles } from './weights/model-files.ts';
-import type { ModelProgress } from './weights/model-download.ts';
-import { storedFiles } from './weights/model-download.ts';
 import type { Store } from './weights/store.ts';
 
 const SPEAKS = 'audio_encoder/config.json';
@@ -50,28 +48,15 @@ function below({ paths = [], open, packs }: ModelFiles, prefix: string): ModelFi
 export const pictureNames = (catalog: unknown): readonly string[] =>
   parseCatalog(catalog).pictures.map(({ id }) => id);
 
-/** How a model of the catalog is fetched, and who is told. */
-export type OpenPictureOptions = {
-  readonly hub?: HubOptions;
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: ModelProgress) => void;
-  /** Told when quantised weights cannot be kept. */
-  readonly onPackError?: (error: unknown) => void;
-};
-
-/** Resolves to a model of the catalog; what is not stored yet is fetched. Throws `model/unknown` and what `Library.download` throws. */
+/** Resolves to a model of the catalog; what is not stored yet is fetched. Throws `model/unknown` and what `Library.files` throws. */
 export async function openReleasedPicture(
   catalog: unknown,
   id: string,
   store: Store,
-  { hub, signal, onProgress, onPackError }: OpenPictureOptions = {},
+  options: FetchOptions = {},
 ): Promise<RunnableModel> {
-  const library = new Library(catalog, store);
-  const options = { ...hub, ...(signal && { signal }) };
-  const { state } = (await library.list()).find((model) => model.id === id) ?? {};
-  if (state !== 'stored')
-    await library.download(id, { ...options, ...(onProgress && { onProgress }) });
-  return openPictureFolder(storedFiles(store, await library.plan(id, options), onPackError));
+  const files = await new Library(catalog, store).files(id, options);
+  return openPictureFolder(files);
 }
 
 /** Returns a model of the catalog to be planned and not to be run; undefined for an id of none. Throws `catalog/entry`. */

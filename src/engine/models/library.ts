@@ -5,7 +5,8 @@
 import { EngineError } from '../gpu/errors.ts';
 import { forgetHub, knownHub, rememberedHub } from '../weights/hub-record.ts';
 import type { HubOptions, HubRepository } from '../weights/hub.ts';
-import { downloadModel, planPart } from '../weights/model-download.ts';
+import { downloadModel, isStored, planPart, storedFiles } from '../weights/model-download.ts';
+import type { ModelFiles } from '../weights/model-files.ts';
 import type { ModelPlan, ModelProgress } from '../weights/model-download.ts';
 import type { Store, StoreEntry } from '../weights/store.ts';
 import type { Catalog } from './catalog.ts';
@@ -82,6 +83,16 @@ function entry(
 }
 
 type Derived = 'licences' | 'peakBytes' | 'aboutBytes' | 'bytesKnown';
+
+/** How the files of a model are fetched, and who is told. */
+export type FetchOptions = {
+  /** The hub's address, for mirrors, and how patient to be with it. */
+  readonly hub?: HubOptions;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: ModelProgress) => void;
+  /** Told when quantised weights cannot be kept. */
+  readonly onPackError?: (error: unknown) => void;
+};
 
 /** How one repository is found. */
 type FindHub = (repository: string, commit: string | null) => Promise<HubRepository>;
@@ -171,6 +182,18 @@ export class Library {
       ...(signal && { signal }),
       ...(onProgress && { onProgress }),
     });
+  }
+
+  /** Resolves to the files of a model; what is not stored yet is fetched. Throws what `download` throws. */
+  async files(
+    id: string,
+    { hub, signal, onProgress, onPackError }: FetchOptions = {},
+  ): Promise<ModelFiles> {
+    const abort = signal && { signal };
+    const plan = await this.plan(id, { ...hub, ...abort });
+    if (!(await isStored(this.#store, plan)))
+      await downloadModel(this.#store, plan, { ...abort, ...(onProgress && { onProgress }) });
+    return storedFiles(this.#store, plan, onPackError);
   }
 
   /** Deletes what is stored of a model, but for files of another model that is there. Throws `model/unknown`. */

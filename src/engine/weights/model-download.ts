@@ -161,3 +161,11 @@ function filesOf(
     },
   };
 }
+
+/** Whether all files of a plan that are fetched at all are stored, whole. Asks no network. */
+export async function isStored(store: Store, { wanted }: ModelPlan): Promise<boolean> {
+  const finished = new Set(
+    (await store.list()).filter((entry) => entry.finished).map(({ key }) => key),
+  );
+  return wanted.every(({ hub, file }) => finished.has(hub.keyOf(file.path)));
+}

@@ -3,13 +3,14 @@ import { EngineError } from '../../gpu/errors.ts';
 import type { Capabilities } from '../../gpu/device.ts';
 import { rememberedHub } from '../../weights/hub-record.ts';
 import type { HubOptions } from '../../weights/hub.ts';
-import type { ModelPlan, ModelProgress } from '../../weights/model-download.ts';
-import { downloadModel, peekFiles, storedFiles } from '../../weights/model-download.ts';
+import type { ModelPlan } from '../../weights/model-download.ts';
+import { downloadModel, isStored, peekFiles, storedFiles } from '../../weights/model-download.ts';
 import { openModelFolder } from '../../weights/model-folder.ts';
 import type { Store } from '../../weights/store.ts';
 import type { Catalog, CatalogModel } from '../catalog.ts';
 import { catalogModel } from '../catalog.ts';
 import { planParts } from '../library.ts';
+import type { FetchOptions } from '../library.ts';
 import type { WanFiles } from './animate.ts';
 import { openWan, WAN_PARTS } from './animate.ts';
 import { checkWan } from './check.ts';
@@ -19,15 +20,7 @@ import type { WanParts } from './forecast.ts';
 import { framesPerLatent, pixelsPerLatent, readVaeConfig } from './vae-config.ts';
 
 /** How a model of the catalog is opened. */
-export type ReleasedOptions = {
-  readonly caps: Capabilities;
-  /** The hub's address, for mirrors, and how patient to be with it. */
-  readonly hub?: HubOptions;
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: ModelProgress) => void;
-  /** Told when quantised weights cannot be kept. */
-  readonly onPackError?: (error: unknown) => void;
-};
+export type ReleasedOptions = FetchOptions & { readonly caps: Capabilities };
 
 /** Returns the settings of a model's parts, for forecasts without a network. */
 export function partsOf({ configs }: Catalog, { parts }: CatalogModel): WanParts {
@@ -100,11 +93,4 @@ export async function openReleased(
   const { fps, frames, steps, guidance, shift, solver } = catalogModel(catalog, id).recommended;
   const usual = { fps, frames, steps, guidance, shift, solver };
   return openWan(storedFiles(store, plan, onPackError), usual);
-}
-
-async function isStored(store: Store, { wanted }: ModelPlan): Promise<boolean> {
-  const finished = new Set(
-    (await store.list()).filter((entry) => entry.finished).map(({ key }) => key),
-  );
-  return wanted.every(({ hub, file }) => finished.has(hub.keyOf(file.path)));
 }
