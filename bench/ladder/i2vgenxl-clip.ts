@@ -1,7 +1,5 @@
 /** A guided clip of I2VGen-XL with random weights under the ladder's switches: prompt and picture to frames. */
-import { openDevice } from '../../src/engine/gpu/device.ts';
 import type { Gpu } from '../../src/engine/gpu/device.ts';
-import { meterBuffers } from '../../src/engine/gpu/memory.ts';
 import { readTensor } from '../../src/engine/gpu/tensor.ts';
 import type { Graph } from '../../src/engine/graph/graph.ts';
 import { fuse } from '../../src/engine/graph/passes/fuse.ts';
@@ -11,7 +9,7 @@ import { planMemory } from '../../src/engine/graph/plan.ts';
 import type { Recording } from '../../src/engine/graph/record.ts';
 import { record } from '../../src/engine/graph/record.ts';
 import { Executor } from '../../src/engine/graph/replay.ts';
-import { PipelineCache } from '../../src/engine/kernels/pipelines.ts';
+import type { PipelineCache } from '../../src/engine/kernels/pipelines.ts';
 import {
   parseAutoencoderConfig,
   pixelsPerLatent,
@@ -34,7 +32,7 @@ import { normal } from '../../src/engine/sampling/rng.ts';
 import { WeightKeeper } from '../../src/engine/weights/keeper.ts';
 import { usualPolicy } from '../../src/engine/weights/policy.ts';
 import { i2vgenConfig, randomStore } from '../clips/models.ts';
-import { tunedPipelines } from '../tuned.ts';
+import { onRungDevice } from './device.ts';
 import type { LadderRun, Switches } from './ladder.ts';
 
 export type I2vgenPlan = {
@@ -45,43 +43,23 @@ export type I2vgenPlan = {
 };
 
 const GUIDANCE = 9;
-/** What timing variants may take, as in the app. */
-const TUNING_MS = 3000;
 const TEXT_TOKENS = 77;
 
 /** Resolves to what one clip took. Opens a device of its own, which is gone afterwards. */
-export async function runI2vgen(
-  entry: GPU,
-  plan: I2vgenPlan,
-  switches: Switches,
-): Promise<LadderRun> {
-  const gpu = await openDevice({
-    gpu: entry,
-    ...(!switches.matrix && { without: ['subgroup-matrix'] as const }),
-  });
-  const complaints: string[] = [];
-  gpu.device.addEventListener('uncapturederror', ({ error }) => complaints.push(error.message));
-  const meter = meterBuffers(gpu.device);
-  const pipelines =
-    switches.tuned && !gpu.info.software
-      ? (await tunedPipelines(gpu, TUNING_MS)).pipelines
-      : new PipelineCache(gpu.device);
-  const clips = new Clips(gpu, pipelines, plan, switches);
-  try {
+export const runI2vgen = (entry: GPU, plan: I2vgenPlan, switches: Switches): Promise<LadderRun> =>
+  onRungDevice(entry, switches, async ({ gpu, pipelines, meter }) => {
+    const clips = new Clips(gpu, pipelines, plan, switches);
     await clips.make(1);
     meter.resetPeak();
-    const run = await clips.make(switches.timed ?? switches.steps);
-    if (complaints[0] !== undefined) throw new Error(complaints[0]);
-    const { onceMs, stepMs, dispatches, values } = run;
+    const { onceMs, stepMs, dispatches, values } = await clips.make(
+      switches.timed ?? switches.steps,
+    );
     return {
       seconds: (onceMs + switches.steps * stepMs) / 1000,
       ...{ dispatches, values, computed: switches.steps },
       ...{ peakBytes: meter.peakBytes, weightBytes: clips.weightBytes },
     };
-  } finally {
-    gpu.destroy();
-  }
-}
+  });
 
 type ClipTimes = {
   /** All but the steps. */

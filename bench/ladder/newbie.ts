@@ -1,7 +1,5 @@
 /** NewBie-image at 1024 × 1024: 4096 patches and 256 rows of text, guided, with random weights. */
-import { openDevice } from '../../src/engine/gpu/device.ts';
 import type { Gpu } from '../../src/engine/gpu/device.ts';
-import { meterBuffers } from '../../src/engine/gpu/memory.ts';
 import { readTensor } from '../../src/engine/gpu/tensor.ts';
 import type { Tensor } from '../../src/engine/graph/graph.ts';
 import { Graph } from '../../src/engine/graph/graph.ts';
@@ -15,7 +13,7 @@ import { planMemory } from '../../src/engine/graph/plan.ts';
 import type { Recording } from '../../src/engine/graph/record.ts';
 import { record } from '../../src/engine/graph/record.ts';
 import { Executor } from '../../src/engine/graph/replay.ts';
-import { PipelineCache } from '../../src/engine/kernels/pipelines.ts';
+import type { PipelineCache } from '../../src/engine/kernels/pipelines.ts';
 import { timestepSinusoid } from '../../src/engine/kernels/rope.ts';
 import type { NextDitConfig } from '../../src/engine/models/newbie/config.ts';
 import { modulationInputs, nextDitModulation } from '../../src/engine/models/newbie/modulation.ts';
@@ -28,7 +26,7 @@ import type { SamplerStep } from '../../src/engine/sampling/sampler.ts';
 import { SamplerState } from '../../src/engine/sampling/state.ts';
 import { scheduleTransport } from '../../src/engine/sampling/transport.ts';
 import { RandomWeights } from '../random-weights.ts';
-import { tunedPipelines } from '../tuned.ts';
+import { onRungDevice } from './device.ts';
 import type { LadderModel, LadderRun, LadderSize, Rung, Switches } from './ladder.ts';
 import { denoisingRungs, plainSwitches } from './rungs.ts';
 
@@ -65,8 +63,6 @@ const PLANS: Readonly<Record<LadderSize, Plan>> = {
 
 const GUIDANCE = 5;
 const SHIFT = 6;
-/** What timing variants may take, as in the app. */
-const TUNING_MS = 3000;
 
 /** Rungs that this model has no lever for: its text is never padded, and what is kept of it are rows, not keys. */
 const WITHOUT = ['text cut to its length', 'velocity used again'];
@@ -97,34 +93,20 @@ export const newbie: LadderModel = {
   run: (entry, switches, size) => runNewbie(entry, PLANS[size], switches),
 };
 
-async function runNewbie(entry: GPU, plan: Plan, switches: Switches): Promise<LadderRun> {
-  const gpu = await openDevice({
-    gpu: entry,
-    ...(!switches.matrix && { without: ['subgroup-matrix'] as const }),
-  });
-  const complaints: string[] = [];
-  gpu.device.addEventListener('uncapturederror', ({ error }) => complaints.push(error.message));
-  const meter = meterBuffers(gpu.device);
-  const pipelines = switches.tuned
-    ? (await tunedPipelines(gpu, TUNING_MS)).pipelines
-    : new PipelineCache(gpu.device);
-  const picture = new Picture(gpu, pipelines, plan, switches);
-  try {
+const runNewbie = (entry: GPU, plan: Plan, switches: Switches): Promise<LadderRun> =>
+  onRungDevice(entry, switches, async ({ gpu, pipelines, meter }) => {
+    const picture = new Picture(gpu, pipelines, plan, switches);
     await picture.prepare();
     meter.resetPeak();
     const start = performance.now();
     const dispatches = await picture.denoise(picture.steps.length);
     const seconds = (performance.now() - start) / 1000;
     const values = await picture.latent();
-    if (complaints[0] !== undefined) throw new Error(complaints[0]);
     return {
       ...{ seconds, dispatches, values, computed: picture.steps.length },
       ...{ peakBytes: meter.peakBytes, weightBytes: picture.weightBytes },
     };
-  } finally {
-    gpu.destroy();
-  }
-}
+  });
 
 /** What a text does to the network in one step. */
 type Branch = { readonly caption: Tensor; readonly modulation: Tensor };

@@ -1,7 +1,5 @@
 /** A guided run of a Wan transformer with random weights under the ladder's switches: text rows to clean latent. */
-import { openDevice } from '../../src/engine/gpu/device.ts';
 import type { Gpu } from '../../src/engine/gpu/device.ts';
-import { meterBuffers } from '../../src/engine/gpu/memory.ts';
 import { readTensor } from '../../src/engine/gpu/tensor.ts';
 import type { Tensor } from '../../src/engine/graph/graph.ts';
 import { Graph } from '../../src/engine/graph/graph.ts';
@@ -14,7 +12,7 @@ import { planMemory } from '../../src/engine/graph/plan.ts';
 import type { Recording } from '../../src/engine/graph/record.ts';
 import { record } from '../../src/engine/graph/record.ts';
 import { Executor } from '../../src/engine/graph/replay.ts';
-import { PipelineCache } from '../../src/engine/kernels/pipelines.ts';
+import type { PipelineCache } from '../../src/engine/kernels/pipelines.ts';
 import { timestepSinusoid } from '../../src/engine/kernels/rope.ts';
 import type { WanConfig } from '../../src/engine/models/wan/config.ts';
 import type { BlockContext } from '../../src/engine/models/wan/context.ts';
@@ -31,7 +29,7 @@ import type { Sampler } from '../../src/engine/sampling/sampler.ts';
 import { samplerFor } from '../../src/engine/sampling/sampler.ts';
 import { SamplerState } from '../../src/engine/sampling/state.ts';
 import { RandomWeights } from '../random-weights.ts';
-import { tunedPipelines } from '../tuned.ts';
+import { onRungDevice } from './device.ts';
 import type { LadderRun, Switches } from './ladder.ts';
 
 export type WanPlan = {
@@ -44,37 +42,20 @@ export type WanPlan = {
 
 const GUIDANCE = 5;
 const SHIFT = 5;
-/** What timing variants may take, as in the app. */
-const TUNING_MS = 3000;
 
 /** Resolves to what one clip took. Opens a device of its own, which is gone afterwards. */
-export async function runWan(entry: GPU, plan: WanPlan, switches: Switches): Promise<LadderRun> {
-  const gpu = await openDevice({
-    gpu: entry,
-    ...(!switches.matrix && { without: ['subgroup-matrix'] as const }),
-  });
-  const complaints: string[] = [];
-  gpu.device.addEventListener('uncapturederror', ({ error }) => complaints.push(error.message));
-  const meter = meterBuffers(gpu.device);
-  const pipelines =
-    switches.tuned && !gpu.info.software
-      ? (await tunedPipelines(gpu, TUNING_MS)).pipelines
-      : new PipelineCache(gpu.device);
-  const clip = new Clip(gpu, pipelines, plan, switches);
-  try {
+export const runWan = (entry: GPU, plan: WanPlan, switches: Switches): Promise<LadderRun> =>
+  onRungDevice(entry, switches, async ({ gpu, pipelines, meter }) => {
+    const clip = new Clip(gpu, pipelines, plan, switches);
     await clip.prepare();
     meter.resetPeak();
     const start = performance.now();
     const { computed, dispatches } = await clip.denoise(switches.steps);
     const seconds = (performance.now() - start) / 1000;
     const values = await clip.latent();
-    if (complaints[0] !== undefined) throw new Error(complaints[0]);
     const { weightBytes } = clip;
     return { seconds, peakBytes: meter.peakBytes, weightBytes, dispatches, computed, values };
-  } finally {
-    gpu.destroy();
-  }
-}
+  });
 
 class Clip {
   readonly #gpu: Gpu;
