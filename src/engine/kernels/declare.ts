@@ -67,7 +67,10 @@ export function shaderCode(
       isIntegerType(dtype) ? dtype : 'plain',
     ]),
   );
-  const all: Values = { ...present, ...types, F16: arithmetic === 'f16', ...values };
+  const halves = Object.fromEntries(
+    bound.map(({ name, dtype }) => [`${name.toUpperCase()}_HALVES`, dtype === 'f16']),
+  );
+  const all: Values = { ...present, ...types, ...halves, F16: arithmetic === 'f16', ...values };
   const given = Object.fromEntries(Object.entries(all).filter(([name]) => declares(kernel, name)));
   return preprocess({ ...kernel.wgsl, code: `${header}\n${kernel.wgsl.code}` }, given);
 }

@@ -12,6 +12,7 @@ import { convDirect } from './conv-direct.ts';
 import { convMatrix } from './conv-matrix.ts';
 import { convTiled } from './conv-tiled.ts';
 import { ddimStep } from './ddim-step.ts';
+import { decodeWeights } from './decode-weights.ts';
 import { dupUp } from './dup-up.ts';
 import { elementwise } from './elementwise.ts';
 import { gatedAdd } from './gated-add.ts';
@@ -87,6 +88,7 @@ export const kernels: readonly Kernel[] = [
   qkNormRope,
   elementwise,
   gatedAdd,
+  decodeWeights,
   quantiseRows,
   quantiseGroups,
   quantiseLongGroups,
