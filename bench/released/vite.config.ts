@@ -1,22 +1,4 @@
-/** Builds the page that runs released models at real size, into a folder of its own. */
-import { fileURLToPath } from 'node:url';
-import { defineConfig } from 'vite';
-import { fingerprint } from '../../scripts/lib/fingerprint-plugin.ts';
-import { wgslLoader } from '../../wgsl-loader/index.ts';
+/** Builds the page that runs released models at real size. */
+import { pageConfig } from '../../scripts/lib/page-config.ts';
 
-const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
-
-export default defineConfig({
-  root: here('.'),
-  base: './',
-  plugins: [wgslLoader(), fingerprint(here('../..'))],
-  worker: { format: 'es', plugins: () => [wgslLoader()] },
-  build: {
-    outDir: here('../../dist-released'),
-    emptyOutDir: true,
-    target: 'es2023',
-    assetsInlineLimit: 0,
-    modulePreload: { polyfill: false },
-    rolldownOptions: { input: here('index.html') },
-  },
-});
+export default pageConfig('bench/released', 'dist-released');

@@ -10,6 +10,7 @@ const SOURCES = [
   'examples',
   'index.html',
   'package.json',
+  'scripts/lib/page-config.ts',
   'scripts/lib/trust-plugin.ts',
   'src',
   'vite.config.ts',
