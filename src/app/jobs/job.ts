@@ -1,5 +1,5 @@
 /** A job: one video (or picture) that is wanted, with everything needed to make it, as plain data that outlives the page. */
-import type { Settings } from '../../engine/index.ts';
+import type { ProgressEvent, Settings } from '../../engine/index.ts';
 import type { Failure, ModelChoice } from '../engine/protocol.ts';
 
 /**
@@ -7,18 +7,6 @@ import type { Failure, ModelChoice } from '../engine/protocol.ts';
  * resumed; `failed`; `done`; `cancelled`.
  */
 export type JobState = 'waiting' | 'running' | 'stopped' | 'failed' | 'done' | 'cancelled';
-
-/** How far a job is, over all its stages. */
-export type JobProgress = {
-  readonly stage: string;
-  /** Steps of this stage that are done; parts of a step count. */
-  readonly step: number;
-  readonly steps: number;
-  /** Share of the whole job, 0 … 1. */
-  readonly done: number;
-  /** Milliseconds to go over all stages; absent while nothing is known. */
-  readonly leftMs?: number;
-};
 
 /** What a job is asked for. */
 export type JobWishes = {
@@ -41,8 +29,8 @@ export type Job = JobWishes & {
   readonly startedAt?: number;
   readonly finishedAt?: number;
   readonly state: JobState;
-  /** Absent before the start. */
-  readonly progress?: JobProgress;
+  /** How far its run is; absent before the start. */
+  readonly progress?: ProgressEvent;
   /** Of a failed job. */
   readonly failure?: Failure;
   /** Id of the result in the history, of a job that is done. */

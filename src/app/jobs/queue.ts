@@ -7,7 +7,7 @@ import type { Failure, Finished, RunEvent } from '../engine/protocol.ts';
 import type { Sound } from '../../engine/index.ts';
 import type { CrashMarker } from './crash-marker.ts';
 import type { KeyedStore } from './database.ts';
-import type { Job, JobProgress, NewJob } from './job.ts';
+import type { Job, NewJob } from './job.ts';
 import { isOver } from './job.ts';
 
 /** What happens to a job beside its progress, which `subscribe` tells. */
@@ -159,8 +159,7 @@ export async function createQueue(options: QueueOptions): Promise<Queue> {
 
   const hear = (id: string, event: RunEvent): void => {
     if (event.type === 'progress') {
-      const progress: JobProgress = event.progress;
-      change(id, { progress }, false); // too often to be written
+      change(id, { progress: event.progress }, false); // too often to be written
       return;
     }
     if (event.type === 'notice' && event.notice.kind === 'checkpoint') {
