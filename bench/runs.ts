@@ -29,6 +29,7 @@ import type {
 import { bytesSource } from '../src/engine/weights/byte-source.ts';
 import { openAdapter, usualAdapter } from '../scripts/verify/adapter.ts';
 import type { AdapterChoice } from '../scripts/verify/adapter.ts';
+import { timeSubmits } from './submit-times.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -80,24 +81,6 @@ function errorsOf(seen: readonly Seen[], started: number, totalMs: number): numb
     const event = seen.find(({ at }) => at - started >= share * totalMs);
     return percent(event?.leftMs ?? Infinity, totalMs - ((event?.at ?? 0) - started));
   });
-}
-
-/** Times of all submits of a device from now on. */
-function timeSubmits({ device: { queue } }: Gpu): Promise<number>[] {
-  const submit = queue.submit.bind(queue);
-  const waits: Promise<number>[] = [];
-  let last = Promise.resolve(0);
-  queue.submit = (buffers) => {
-    const submitted = performance.now();
-    submit(buffers);
-    const before = last;
-    const end = queue.onSubmittedWorkDone().then(() => performance.now());
-    waits.push(
-      Promise.all([before, end]).then(([start, done]) => done - Math.max(start, submitted)),
-    );
-    last = end;
-  };
-  return waits;
 }
 
 const gpu = await openAdapter(options.adapter as AdapterChoice);
@@ -167,7 +150,7 @@ for (const stage of ['denoise', 'render']) {
   say('cancel', { stage, idleAfterMs: performance.now() - asked });
 }
 
-const waits = timeSubmits(gpu);
+const waits = timeSubmits(gpu.device.queue);
 await once(gpu, {});
 const times = (await Promise.all(waits)).toSorted((a, b) => a - b);
 const at = (share: number): number | undefined => times[Math.floor(share * (times.length - 1))];

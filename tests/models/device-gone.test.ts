@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { timeSubmits } from '../../bench/submit-times.ts';
 import { holdDevice } from '../../src/app/engine/device.ts';
 import { LossCounter, untilStopped } from '../../src/app/engine/stop.ts';
 import type { Gpu } from '../../src/engine/gpu/device.ts';
@@ -116,21 +117,7 @@ describe.each(devices)('a run on $name', ({ name }) => {
 
   it('is submitted in pieces that leave the device to others', async () => {
     const gpu = await open();
-    const { queue } = gpu.device;
-    const submit = queue.submit.bind(queue);
-    const waits: Promise<number>[] = [];
-    let last = Promise.resolve(0);
-    queue.submit = (buffers) => {
-      const submitted = performance.now();
-      submit(buffers);
-      const before = last;
-      // A submit waits for those before it: its own time begins when they end.
-      const end = queue.onSubmittedWorkDone().then(() => performance.now());
-      waits.push(
-        Promise.all([before, end]).then(([start, done]) => done - Math.max(start, submitted)),
-      );
-      last = end;
-    };
+    const waits = timeSubmits(gpu.device.queue);
     await framesOf(await tinyModel(), { gpu });
     const times = (await Promise.all(waits)).toSorted((a, b) => a - b);
     const at = (share: number): number => times[Math.floor(share * (times.length - 1))] ?? NaN;
