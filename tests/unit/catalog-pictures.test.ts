@@ -1,7 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { sizeOf } from '../../src/engine/gpu/tensor.ts';
-import { checkpointWeights, Graph } from '../../src/engine/graph/graph.ts';
 import {
   autoencoderDecoder,
   autoencoderEncoder,
@@ -15,23 +13,15 @@ import { jinaEncoder } from '../../src/engine/models/jina/jina.ts';
 import { parseNextDitConfig } from '../../src/engine/models/newbie/config.ts';
 import { nextDitModulation } from '../../src/engine/models/newbie/modulation.ts';
 import { nextDit, nextDitCaption } from '../../src/engine/models/newbie/nextdit.ts';
-import { Scope } from '../../src/engine/nn/module.ts';
+import type { Scope } from '../../src/engine/nn/module.ts';
 import type { RowSource } from '../../src/engine/weights/mapped.ts';
+import { parameters } from '../helpers/parameters.ts';
 
 const json = JSON.parse(
   readFileSync(new URL('../../weights/catalog.json', import.meta.url), 'utf8'),
 ) as Record<string, unknown>;
 const catalog = parseCatalog(json);
 const config = (name: string) => catalog.configs[name] ?? {};
-
-function parameters(build: (root: Scope) => void): number {
-  const graph = new Graph({ precision: 'f32' });
-  build(new Scope(graph));
-  const stored = [...checkpointWeights(graph).values()].map(({ source }) =>
-    source.kind === 'weight' ? sizeOf(source.stored) : NaN,
-  );
-  return stored.reduce((a, b) => a + b, 0);
-}
 
 /** Shapes of the release that its config.json does not state. */
 const SHAPES: Readonly<Record<string, readonly number[]>> = {

@@ -1,7 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { sizeOf } from '../../src/engine/gpu/tensor.ts';
-import { checkpointWeights, Graph } from '../../src/engine/graph/graph.ts';
 import { catalogModel, parseCatalog } from '../../src/engine/models/catalog.ts';
 import { forecastWan } from '../../src/engine/models/wan/forecast.ts';
 import { partsOf } from '../../src/engine/models/wan/released.ts';
@@ -10,7 +8,8 @@ import { wanContext } from '../../src/engine/models/wan/context.ts';
 import { wanTransformer } from '../../src/engine/models/wan/dit.ts';
 import { parseUmt5Config, umt5Encoder } from '../../src/engine/models/wan/umt5.ts';
 import { readVaeConfig } from '../../src/engine/models/wan/vae-config.ts';
-import { Scope } from '../../src/engine/nn/module.ts';
+import type { Scope } from '../../src/engine/nn/module.ts';
+import { parameters } from '../helpers/parameters.ts';
 import { PAPER_CAPS } from '../helpers/wan-model.ts';
 
 const json = JSON.parse(
@@ -18,15 +17,6 @@ const json = JSON.parse(
 ) as Record<string, unknown>;
 const catalog = parseCatalog(json);
 const config = (name: string) => catalog.configs[name] ?? {};
-
-function parameters(build: (root: Scope) => void): number {
-  const graph = new Graph({ precision: 'f32' });
-  build(new Scope(graph));
-  const stored = [...checkpointWeights(graph).values()].map(({ source }) =>
-    source.kind === 'weight' ? sizeOf(source.stored) : NaN,
-  );
-  return stored.reduce((a, b) => a + b, 0);
-}
 
 describe('the catalog', () => {
   it('has the models that the engine runs', () => {

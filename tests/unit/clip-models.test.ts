@@ -1,7 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { sizeOf } from '../../src/engine/gpu/tensor.ts';
-import { Graph, checkpointWeights } from '../../src/engine/graph/graph.ts';
 import {
   autoencoderDecoder,
   autoencoderEncoder,
@@ -19,20 +17,12 @@ import type { Unet3dConfig } from '../../src/engine/models/unet3d/config.ts';
 import { unetContext } from '../../src/engine/models/unet3d/context.ts';
 import { embeddings } from '../../src/engine/models/unet3d/embedding.ts';
 import { unet3d } from '../../src/engine/models/unet3d/unet.ts';
-import { Scope } from '../../src/engine/nn/module.ts';
+import type { Scope } from '../../src/engine/nn/module.ts';
+import { parameters } from '../helpers/parameters.ts';
 
 const json: unknown = JSON.parse(
   readFileSync(new URL('../../weights/catalog.json', import.meta.url), 'utf8'),
 );
-
-function parameters(build: (root: Scope) => void): number {
-  const graph = new Graph({ precision: 'f32' });
-  build(new Scope(graph));
-  const stored = [...checkpointWeights(graph).values()].map(({ source }) =>
-    source.kind === 'weight' ? sizeOf(source.stored) : NaN,
-  );
-  return stored.reduce((a, b) => a + b, 0);
-}
 
 const network =
   (config: Unet3dConfig) =>
