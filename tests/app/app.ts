@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
-import type { Page } from 'puppeteer';
+import type { Browser, Page } from 'puppeteer';
 import { openInBrowser } from '../../scripts/lib/browser.mjs';
 import { builtApp } from '../../scripts/lib/build.mjs';
 import { serve } from '../../scripts/lib/serve.mjs';
@@ -25,7 +25,7 @@ export type OpenApp = {
    * app that was opened with `workersFirst`.
    */
   reopen(workersFirst: string, query?: string): Promise<void>;
-  /** Ends the browser's GPU process, as a driver that restarts does. */
+  /** Ends the GPU process of its browser. */
   crashGpu(): Promise<void>;
   close(): Promise<void>;
 };
@@ -65,17 +65,20 @@ export async function openApp({ workersFirst = false }: AppOptions = {}): Promis
       await page.goto(`${server.url}${query}`);
       await page.waitForSelector('#generate');
     },
-    async crashGpu() {
-      const session = await browser.target().createCDPSession();
-      // The answer may go down with the process.
-      await session.send('Browser.crashGpuProcess').catch(() => undefined);
-    },
+    crashGpu: () => crashGpu(browser),
     async close() {
       await browser.close();
       await server.close();
       scripts?.drop();
     },
   };
+}
+
+/** Ends the GPU process of `browser`, as a driver that restarts does. */
+export async function crashGpu(browser: Browser): Promise<void> {
+  const session = await browser.target().createCDPSession();
+  // The answer may go down with the process.
+  await session.send('Browser.crashGpuProcess').catch(() => undefined);
 }
 
 /** The scripts of a build's workers as files that can be changed while they are served. */

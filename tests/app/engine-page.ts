@@ -6,7 +6,7 @@ import type { AutomationJob, AutomationResult, Noted } from '../../src/app/autom
 import { openInBrowser } from '../../scripts/lib/browser.mjs';
 import { builtApp } from '../../scripts/lib/build.mjs';
 import { serve } from '../../scripts/lib/serve.mjs';
-import { TINY_MODEL } from './app.ts';
+import { crashGpu, TINY_MODEL } from './app.ts';
 
 /** Browsers give up on a GPU that crashes again and again, which is what is tested. */
 const FLAGS = [
@@ -75,11 +75,7 @@ export async function openEnginePage(
         stage,
         step,
       )),
-    async crashGpu() {
-      const session = await browser.target().createCDPSession();
-      // The answer may go down with the process.
-      await session.send('Browser.crashGpuProcess').catch(() => undefined);
-    },
+    crashGpu: () => crashGpu(browser),
     async close() {
       await browser.close();
       await server.close();
