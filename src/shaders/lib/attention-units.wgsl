@@ -1,15 +1,7 @@
-// unitOfQ, unitOfK: sixteen bytes of a query (scaled, for powers of two) or a key along D, zero behind its end.
+// unitOfQ, unitOfK: a unit of a query (scaled, for powers of two) or a key along D, zero behind its end.
 //
 //   at      group of four where the row begins       first   group of the unit, counted from there       end   groups of D
-#param F16
-
-#if F16
-alias Unit = vec4u; // eight halves
-const GROUPS = 2u;  // of four values in a unit
-#else
-alias Unit = vec4f;
-const GROUPS = 1u;
-#endif
+#include "lib/unit.wgsl"
 
 fn groupOfQ(at: u32, group: u32, end: u32) -> Real4 {
   return select(Real4(), realQ(at + min(group, end - 1u)) * Real(p.scale * 1.4426950408889634), group < end);
@@ -17,13 +9,8 @@ fn groupOfQ(at: u32, group: u32, end: u32) -> Real4 {
 fn groupOfK(at: u32, group: u32, end: u32) -> Real4 { return realK(at + min(group, end - 1u)); } // times a zero of q
 
 #if F16
-fn halves(word: u32) -> vec2<f16> { return bitcast<vec2<f16>>(word); }
-fn unitOfQ(at: u32, first: u32, end: u32) -> Unit {
-  return vec4u(bitcast<vec2u>(groupOfQ(at, first, end)), bitcast<vec2u>(groupOfQ(at, first + 1u, end)));
-}
-fn unitOfK(at: u32, first: u32, end: u32) -> Unit {
-  return vec4u(bitcast<vec2u>(groupOfK(at, first, end)), bitcast<vec2u>(groupOfK(at, first + 1u, end)));
-}
+fn unitOfQ(at: u32, first: u32, end: u32) -> Unit { return unitOf(groupOfQ(at, first, end), groupOfQ(at, first + 1u, end)); }
+fn unitOfK(at: u32, first: u32, end: u32) -> Unit { return unitOf(groupOfK(at, first, end), groupOfK(at, first + 1u, end)); }
 #else
 fn unitOfQ(at: u32, first: u32, end: u32) -> Unit { return groupOfQ(at, first, end); }
 fn unitOfK(at: u32, first: u32, end: u32) -> Unit { return groupOfK(at, first, end); }

@@ -1,16 +1,8 @@
-// unitOfA, unitOfB: sixteen bytes of a side of a product along K, zero where the side has nothing.
+// unitOfA, unitOfB: a unit of a side of a product along K, zero where the side has nothing.
 //
-// The kernel says what a line, a spot and a column are: lib/matrix-product.wgsl. A unit is one group of four values in
-// f32, two in f16; places say where the groups are and whether they count.
-#param F16
-
-#if F16
-alias Unit = vec4u; // eight halves
-const GROUPS = 2u;  // of four values in a unit
-#else
-alias Unit = vec4f;
-const GROUPS = 1u;
-#endif
+// The kernel says what a line, a spot and a column are: lib/matrix-product.wgsl. Places say where the groups of a unit
+// are and whether they count.
+#include "lib/unit.wgsl"
 
 // One group of four along K: where A has it, and whether it counts.
 struct Place { k: u32, spot: Spot, inside: bool }
@@ -27,16 +19,11 @@ fn groupOfB(column: Column, place: Place) -> Real4 {
 
 #if F16
 alias Places = array<Place, 2>;
-fn halves(word: u32) -> vec2<f16> { return bitcast<vec2<f16>>(word); }
 fn placesOf(unit: u32, groups: u32) -> Places {
   return Places(placeOf(2u * unit, groups), placeOf(2u * unit + 1u, groups));
 }
-fn unitOfA(line: Line, at: Places) -> Unit {
-  return vec4u(bitcast<vec2u>(groupOfA(line, at[0])), bitcast<vec2u>(groupOfA(line, at[1])));
-}
-fn unitOfB(column: Column, at: Places) -> Unit {
-  return vec4u(bitcast<vec2u>(groupOfB(column, at[0])), bitcast<vec2u>(groupOfB(column, at[1])));
-}
+fn unitOfA(line: Line, at: Places) -> Unit { return unitOf(groupOfA(line, at[0]), groupOfA(line, at[1])); }
+fn unitOfB(column: Column, at: Places) -> Unit { return unitOf(groupOfB(column, at[0]), groupOfB(column, at[1])); }
 #else
 alias Places = Place;
 fn placesOf(unit: u32, groups: u32) -> Places { return placeOf(unit, groups); }
