@@ -1,9 +1,9 @@
 // decode-weights: values as files store them become f32 or f16, in the order and with the padding of kernels.
 //
-//   y[(o, t), c] = x[o, c, t] * factor[o or 0]
+//   y[(o, t), c] = x[o, c, t] * factor[o]
 //
 // Layout   x [outs, C, taps] in u32 words as they lie in a file, the first value in the lowest bits; STORED is its type.
-//          y [outs * taps, C], group `first` of four values of its buffer and following. factor [1] or [outs].
+//          y [outs * taps, C], group `first` of four values of its buffer and following. factor [outs].
 // Threads  four values of y each, 64 in a workgroup.
 // Exact    bit for bit as engine/weights/convert.ts: integer arithmetic alone, but for the one product with a factor.
 //          f16 is rounded to nearest even; beyond its range it is infinite.
@@ -51,7 +51,7 @@ fn value(o: u32, c: u32, t: u32) -> u32 {
   if (c >= p.C) { return 0u; }
   let bits = stored((o * p.C + c) * p.taps + t);
 #if HAS_FACTOR
-  return bitcast<u32>(bitcast<f32>(bits) * atFactor(o * p.perRow));
+  return bitcast<u32>(bitcast<f32>(bits) * atFactor(o));
 #else
   return bits;
 #endif

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { IntegerType } from '../../src/engine/gpu/integers.ts';
 import { paperGpu } from '../../src/engine/gpu/paper.ts';
-import { readBytes } from '../../src/engine/gpu/tensor.ts';
+import { packTensor, readBytes } from '../../src/engine/gpu/tensor.ts';
 import { Graph } from '../../src/engine/graph/graph.ts';
 import { seeded } from '../../src/engine/kernels/case.ts';
 import { bytesSource } from '../../src/engine/weights/byte-source.ts';
@@ -83,44 +83,81 @@ describe.each(testGpus().filter(({ name }) => name === 'lavapipe'))(
   },
 );
 
-describe('weights as they are stored', () => {
-  const file = (dtype: 'F16' | 'BF16' | 'F32'): Uint8Array => {
-    const words = Uint16Array.from(
-      { length: 64 * 40 },
-      (_, i) => ((i * 2654435761) >>> 16) & 0xbfff,
-    ); // numbers, no NaN
-    const data = dtype === 'F32' ? values(64 * 40) : words;
-    return writeSafetensors([['w', { dtype, shape: [64, 40], data }]]);
-  };
+/** All 65,536 words, as bytes of one value or of two. */
+const words = Uint16Array.from({ length: 2 ** 16 }, (_, i) => i);
+/** Values of f32 that f16 holds, does not hold, or holds as a subnormal, and some halfway between two of it. */
+const floats = Float32Array.from(
+  { length: 2 ** 16 },
+  (_, i) => seeded('w', i) * 2 ** ((i % 60) - 30) || (i % 7) * 2 ** -25,
+);
+const dataOf: Readonly<Record<string, Float32Array | Uint16Array | Uint8Array>> = {
+  F32: floats,
+  F16: words,
+  BF16: words,
+  F8_E4M3: new Uint8Array(words.buffer, 0, 2 ** 16),
+  F8_E5M2: new Uint8Array(words.buffer, 0, 2 ** 16),
+  I8: new Uint8Array(words.buffer, 2 ** 16, 2 ** 16),
+};
 
+/** [out, in, taps] -> [out, taps, in]. */
+const tapsFirst = (all: Float32Array, ins: number, taps: number): Float32Array =>
+  Float32Array.from(all, (_, i) => {
+    const [rest, c] = [Math.floor(i / ins), i % ins];
+    return all[(Math.floor(rest / taps) * ins + c) * taps + (rest % taps)] ?? NaN;
+  });
+
+describe.each(testGpus())('weights decoded on $name', (open) => {
   it.each([
-    ['F32', 'f32'],
-    ['F16', 'f16'],
-    ['BF16', 'f16'],
-    ['F16', 'f32'],
-    ['F32', 'f16'],
-  ] as const)('from %s to %s are the same as by way of numbers', async (stored, precision) => {
-    const written = async (hideRaw: boolean): Promise<Buffer> => {
-      const gpu = paperGpu(PAPER_CAPS);
-      const seen: Uint8Array[] = [];
-      gpu.device.queue.writeBuffer = (_buffer, _at, bytes) => {
-        seen.push(Buffer.from(bytes as Uint8Array));
-        return undefined;
-      };
-      const store = await WeightStore.open([bytesSource(file(stored))]);
-      const from: WeightSource = hideRaw
-        ? { info: (name) => store.info(name), read: (name) => store.read(name) }
-        : store;
+    ...[...'F32 F16 BF16 F8_E4M3 F8_E5M2 I8'.split(' ')].map((each) => [each, 'rows', 0] as const),
+    ['BF16', 'rows of an odd length', 0],
+    ['BF16', 'a convolution', 0],
+    ['F8_E4M3', 'rows', 1],
+    ['F8_E4M3', 'rows', 64],
+    ['I8', 'a convolution', 64],
+  ] as const)('from %s are the numbers of the file, bit for bit: %s, %i factors', async (...test) => {
+    const [stored, kind, factorCount] = test;
+    const gpu = await open.gpu();
+    const [outs, ins, taps] = kind === 'rows' ? [64, 1024, 1] : [64, 37, 27];
+    const isConv = kind === 'a convolution';
+    const shape = isConv ? [outs, ins, 3, 9] : [outs, ins * taps];
+    const data = dataOf[stored]?.subarray(0, outs * ins * taps) ?? new Uint8Array();
+    const factors = Float32Array.from({ length: factorCount }, (_, i) => seeded('s', i));
+    const scale = { dtype: 'F32', shape: [factorCount], data: factors } as const;
+    const file = writeSafetensors([
+      ['net.weight', { dtype: stored as 'F32', shape, data: data as Float32Array }],
+      ...(factorCount > 0 ? ([['net.scale_weight', scale]] as const) : []),
+    ]);
+    const store = await WeightStore.open([bytesSource(file)]);
+    const all = await store.read('net.weight');
+    for (const precision of ['f32', 'f16'] as const) {
       const graph = new Graph({ precision });
-      graph.weight('w', [64, 40]);
-      await new WeightSet(gpu, from).load(graph);
-      return Buffer.concat(seen);
-    };
-    const [direct, throughNumbers] = [await written(false), await written(true)];
-    expect(direct.byteLength).toBe(64 * 40 * (precision === 'f16' ? 2 : 4));
-    expect(direct.equals(throughNumbers)).toBe(true);
+      const placed = isConv ? [outs, taps, ins] : shape;
+      graph.weight('net.weight', shape, { shape: placed, packing: isConv ? 'conv' : 'plain' });
+      const weights = new WeightSet(gpu, store);
+      await weights.load(graph);
+      const got = new Uint8Array(await readBytes(gpu.device, weights.get('net.weight')));
+      weights.destroy();
+      const want = packTensor(isConv ? tapsFirst(all, ins, taps) : all, placed, precision);
+      expect(firstDifference(got, want, precision), precision).toBe('');
+    }
   });
 });
+
+/** Where two tensors differ in a bit; what is not a number may be any such. */
+function firstDifference(got: Uint8Array, want: Uint8Array, dtype: 'f32' | 'f16'): string {
+  if (got.byteLength !== want.byteLength) return `${got.byteLength} bytes, want ${want.byteLength}`;
+  const bits = (bytes: Uint8Array): Uint16Array | Uint32Array =>
+    dtype === 'f16' ? new Uint16Array(bytes.buffer) : new Uint32Array(bytes.buffer);
+  const exponent = dtype === 'f16' ? 0x7c00 : 0x7f800000;
+  const magnitude = dtype === 'f16' ? 0x7fff : 0x7fffffff;
+  const isNumber = (value: number): boolean => (value & magnitude) <= exponent;
+  const [a, b] = [bits(got), bits(want)];
+  const at = a.findIndex((value, i) => {
+    const wanted = b[i] ?? 0;
+    return value !== wanted && (isNumber(value) || isNumber(wanted));
+  });
+  return at < 0 ? '' : `value ${at}: got ${a[at]?.toString(16)}, want ${b[at]?.toString(16)}`;
+}
 
 describe('memory for weights', () => {
   it('is as large as the weights, whatever their sizes', async () => {
@@ -162,8 +199,9 @@ describe('slabs', () => {
     const joined: number[] = [];
     for await (const slab of slabsOf(pieces(), width)) {
       seen.push({ first: slab.first, rows: slab.rows });
-      expect(slab.values).toHaveLength(slab.rows * width);
-      joined.push(...slab.values.subarray(0, 3));
+      const { buffer, byteOffset, byteLength } = slab.bytes;
+      expect(byteLength).toBe(4 * slab.rows * width);
+      joined.push(...new Float32Array(buffer, byteOffset, Math.min(3, byteLength / 4)));
     }
     return { seen, joined, all };
   };

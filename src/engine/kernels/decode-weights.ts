@@ -29,11 +29,11 @@ const MASKS: Readonly<Record<string, number>> = {
   I8: 0xffffff00,
 };
 
-const decodeCase = (STORED: DecodedType, dims: Dims, why: string): Case => ({
-  dims: { first: 0, perRow: 0, ...dims, bytes: bytesPerValue(STORED) },
+const decodeCase = (STORED: DecodedType, dims: Dims, why: string, scaled = false): Case => ({
+  dims: { first: 0, ...dims, bytes: bytesPerValue(STORED) },
   values: { STORED },
   why: `${STORED}, ${why}`,
-  ...(dims['perRow'] === undefined && { absent: ['factor'] }),
+  ...(!scaled && { absent: ['factor'] }),
   fill: (name, i) => {
     const value = seeded(name, i);
     return name === 'x' ? ((2 ** 31 * (value + 1)) & (MASKS[STORED] ?? 0)) >>> 0 : value;
@@ -44,16 +44,16 @@ export const decodeWeights = defineKernel({
   name: 'decode-weights',
   wgsl,
   tensors: { x: input('u32'), factor: optional(input('f32')), y: output() },
-  uniforms: { outs: 'u32', C: 'u32', taps: 'u32', first: 'u32', perRow: 'u32' },
+  uniforms: { outs: 'u32', C: 'u32', taps: 'u32', first: 'u32' },
   tune: {},
   grid: ({ outs = 1, C = 1, taps = 1 }) => [Math.ceil((outs * taps * Math.ceil(C / 4)) / 64), 1, 1],
   cost: ({ outs = 1, C = 1, taps = 1, bytes = 2 }) => ({
     flops: 8 * outs * C * taps,
     bytes: (bytes + 4) * outs * C * taps,
   }),
-  shapes: ({ outs = 1, C = 1, taps = 1, bytes = 2, perRow = 0 }) => ({
+  shapes: ({ outs = 1, C = 1, taps = 1, bytes = 2 }) => ({
     x: [Math.ceil((outs * C * taps * bytes) / 4)],
-    factor: [perRow === 1 ? outs : 1],
+    factor: [outs],
     y: [outs * taps, C],
   }),
   cpu: decodeCpu,
@@ -63,9 +63,9 @@ export const decodeWeights = defineKernel({
     decodeCase('BF16', { outs: 7, C: 13, taps: 1 }, 'rows that begin inside a word'),
     decodeCase('F16', { outs: 5, C: 6, taps: 9 }, 'a convolution'),
     decodeCase('F32', { outs: 3, C: 5, taps: 27 }, 'a convolution over time'),
-    decodeCase('F8_E4M3', { outs: 9, C: 11, taps: 1, perRow: 1 }, 'a factor for each row'),
-    decodeCase('F8_E5M2', { outs: 9, C: 12, taps: 1, perRow: 0 }, 'a factor for all'),
-    decodeCase('I8', { outs: 4, C: 3, taps: 8, perRow: 1 }, 'a factor for each convolution'),
+    decodeCase('F8_E4M3', { outs: 9, C: 11, taps: 1 }, 'a factor for each row', true),
+    decodeCase('F8_E5M2', { outs: 9, C: 12, taps: 1 }, 'whole words'),
+    decodeCase('I8', { outs: 4, C: 3, taps: 8 }, 'a factor for each convolution', true),
   ],
   bench: [decodeCase('BF16', { outs: 2048, C: 4096, taps: 1 }, '2048 × 4096')],
 });
@@ -87,13 +87,13 @@ function storedValue(x: Float32Array, e: number, stored: string): number {
 }
 
 function decodeCpu({ x = new Float32Array(), factor }: Arrays, dims: Dims, values: Values): Arrays {
-  const { outs = 0, C = 0, taps = 0, perRow = 0 } = dims;
+  const { outs = 0, C = 0, taps = 0 } = dims;
   const y = new Float32Array(outs * taps * C);
   for (let o = 0; o < outs; o++) {
     for (let t = 0; t < taps; t++) {
       for (let c = 0; c < C; c++) {
         const value = storedValue(x, (o * C + c) * taps + t, String(values['STORED']));
-        y[(o * taps + t) * C + c] = value * (factor ? factor[o * perRow]! : 1);
+        y[(o * taps + t) * C + c] = value * (factor ? factor[o]! : 1);
       }
     }
   }

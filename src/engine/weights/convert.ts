@@ -77,27 +77,3 @@ export function bfloatsToFloats(words: Uint16Array): Float32Array<ArrayBuffer> {
   for (let i = 0; i < bits.length; i++) bits[i] = (words[i] ?? 0) << 16;
   return floats;
 }
-
-const bfloatTables = new Map<HalfOverflow, Uint16Array>();
-
-/** The f16 bits of all 65,536 bf16 values, built on first use (128 kB). */
-function halvesByBfloat(overflow: HalfOverflow): Uint16Array {
-  const known = bfloatTables.get(overflow);
-  if (known) return known;
-  const table = Uint16Array.from({ length: 0x10000 }, (_, word) =>
-    halfBitsOfFloatBits(word << 16, overflow),
-  );
-  bfloatTables.set(overflow, table);
-  return table;
-}
-
-/** Returns bf16 `words` as f16 bits, rounded to nearest even without a detour over f32 arrays. */
-export function bfloatsToHalves(
-  words: Uint16Array,
-  overflow: HalfOverflow = 'infinity',
-): Uint16Array<ArrayBuffer> {
-  const table = halvesByBfloat(overflow);
-  const halves = new Uint16Array(words.length);
-  for (let i = 0; i < halves.length; i++) halves[i] = table[words[i] ?? 0] ?? 0;
-  return halves;
-}

@@ -1,22 +1,84 @@
 /** Weights on their way in, some rows at a time, so that no tensor is ever whole in memory. */
+import type { DecodedType } from '../kernels/decode-weights.ts';
+import { bytesOfDtype } from './dtype.ts';
+import type { StoredDtype } from './dtype.ts';
 
 /** Where values come from in pieces: see `WeightStore.pieces`. */
 export type Pieces = AsyncIterable<Float32Array>;
 
-/** Rows `first` and following of a matrix. */
-export type Slab = { readonly first: number; readonly rows: number; readonly values: Float32Array };
+/** A weight as it is stored. */
+export type StoredValues = {
+  readonly dtype: StoredDtype;
+  /** Yields its bytes in order, in pieces of `chunkBytes`, the last one shorter. */
+  readonly pieces: (chunkBytes: number) => AsyncIterable<Uint8Array>;
+  /** Resolves to what its values are multiplied by: one factor for all, or one for each row of the first axis. */
+  readonly factors?: (() => Promise<Float32Array>) | undefined;
+};
+
+/** Rows `first` and following of a matrix, as they are stored. */
+export type Slab = {
+  readonly first: number;
+  readonly rows: number;
+  readonly dtype: DecodedType;
+  readonly bytes: Uint8Array;
+  /** What the values of each row are multiplied by. */
+  readonly factors?: Float32Array<ArrayBuffer> | undefined;
+};
 
 /** Values of a slab, unless a single row has more. */
 export const SLAB_VALUES = 2 ** 21;
-/** Rows of a slab: what one axis of a dispatch can count. */
+/** Rows of a slab as kernels count them: as many as one axis of a dispatch can. */
 const MOST_ROWS = 65_535;
 
+const DECODED: readonly string[] = [
+  'F32',
+  'F16',
+  'BF16',
+  'F8_E4M3',
+  'F8_E5M2',
+  'I8',
+] satisfies DecodedType[];
+
+/** Whether the device decodes values that are stored so. */
+export const isDecoded = (dtype: StoredDtype): dtype is DecodedType => DECODED.includes(dtype);
+
+/** Returns the rows of a slab of a matrix whose rows have `width` values and count as `taps` rows each. */
+export const rowsOfSlab = (width: number, taps = 1): number =>
+  Math.max(1, Math.min(Math.floor(MOST_ROWS / taps), Math.floor(SLAB_VALUES / width)));
+
+/** Yields rows of `width` values as they are stored, `most` at a time; there are `count` in all. */
+export async function* storedSlabs(
+  { pieces, factors }: StoredValues,
+  dtype: DecodedType,
+  { width, most, count }: { readonly width: number; readonly most: number; readonly count: number },
+): AsyncGenerator<Slab, void, void> {
+  const rowBytes = width * bytesOfDtype(dtype);
+  const all = await factors?.();
+  let first = 0;
+  for await (const bytes of pieces(most * rowBytes)) {
+    const rows = bytes.byteLength / rowBytes;
+    const factorOf = (_: unknown, r: number): number =>
+      all?.[Math.floor(((first + r) * all.length) / count)] ?? 1;
+    yield {
+      first,
+      rows,
+      dtype,
+      bytes,
+      factors: all && Float32Array.from({ length: rows }, factorOf),
+    };
+    first += rows;
+  }
+}
+
 /**
- * Yields a matrix [rows, width] in slabs of whole rows from values that come in pieces of any length, in order. Rows that
- * lie whole in a piece are not copied; a slab's values are good until the next one is asked for.
+ * Yields rows of `width` values, `most` at a time, from values that come in pieces of any length, in order. Rows that lie
+ * whole in a piece are not copied; a slab's values are good until the next one is asked for.
  */
-export async function* slabsOf(pieces: Pieces, width: number): AsyncGenerator<Slab, void, void> {
-  const most = Math.min(MOST_ROWS, Math.max(1, Math.floor(SLAB_VALUES / width)));
+export async function* slabsOf(
+  pieces: Pieces,
+  width: number,
+  most = rowsOfSlab(width),
+): AsyncGenerator<Slab, void, void> {
   const begun = new Float32Array(width); // a row whose end is still to come
   let filled = 0;
   let first = 0;
@@ -25,7 +87,7 @@ export async function* slabsOf(pieces: Pieces, width: number): AsyncGenerator<Sl
     while (at < piece.length) {
       const whole = filled > 0 ? 0 : Math.min(most, Math.floor((piece.length - at) / width));
       if (whole > 0) {
-        yield { first, rows: whole, values: piece.subarray(at, at + whole * width) };
+        yield slabOf(first, whole, piece.subarray(at, at + whole * width));
         first += whole;
         at += whole * width;
         continue;
@@ -35,9 +97,14 @@ export async function* slabsOf(pieces: Pieces, width: number): AsyncGenerator<Sl
       at += taken.length;
       filled += taken.length;
       if (filled < width) break;
-      yield { first, rows: 1, values: begun };
+      yield slabOf(first, 1, begun);
       first += 1;
       filled = 0;
     }
   }
 }
+
+const slabOf = (first: number, rows: number, values: Float32Array): Slab => ({
+  ...{ first, rows, dtype: 'F32' },
+  bytes: new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
+});

@@ -7,7 +7,6 @@ import type { Gpu } from '../gpu/device.ts';
 import { EngineError } from '../gpu/errors.ts';
 import type { DeviceTensor } from '../gpu/tensor.ts';
 import { readBytes } from '../gpu/tensor.ts';
-import { isIntegerType } from '../gpu/integers.ts';
 import { GPUUsage } from '../gpu/usage.ts';
 import type { Graph, Tensor } from '../graph/graph.ts';
 import type { Feed, Recording } from '../graph/record.ts';
@@ -16,9 +15,7 @@ import type { ByteSource } from './byte-source.ts';
 import { Feeding, slotLoads } from './feeding.ts';
 import type { WeightLease } from './keeper.ts';
 import { packBytes, packName, packSpans } from './packs.ts';
-import { scratchBytes } from './quantiser.ts';
 import { checkShapes, WeightSet } from './upload.ts';
-import { SHAPES_ALONE } from './weight-source.ts';
 import type { WeightSource } from './weight-source.ts';
 import { WeightWriter } from './weight-writer.ts';
 
@@ -55,7 +52,6 @@ export class StreamedWeights implements WeightLease {
   readonly #writer: WeightWriter;
   readonly #places = new Map<string, DeviceTensor>();
   readonly #layouts: Layout[] = [];
-  #scratch: GPUBuffer | undefined;
 
   constructor(gpu: Gpu, source: WeightSource) {
     this.#gpu = gpu;
@@ -77,16 +73,8 @@ export class StreamedWeights implements WeightLease {
     }
     await this.#resident.loadTensors(resident);
     if (blocks.size > 0) this.#layouts.push(await this.#layOut(blocks));
-    if (this.#source === SHAPES_ALONE) this.#scratch ??= this.#reserve(graph);
-  }
-
-  /** On paper nothing is quantised: takes the space that doing so takes while a network runs. */
-  #reserve(graph: Graph): GPUBuffer {
-    const sizes = [...graph.weights.values()].map(({ shape, dtype }) =>
-      isIntegerType(dtype) ? scratchBytes(shape[0] ?? 1, shape.at(-1) ?? 1, dtype) : 0,
-    );
-    const size = Math.max(16, ...sizes);
-    return this.#gpu.device.createBuffer({ label: 'scratch', size, usage: GPUUsage.storage });
+    if (this.#source.shapesAlone)
+      for (const each of graph.weights.values()) this.#writer.reserve(each);
   }
 
   get(key: string): DeviceTensor {
@@ -120,7 +108,6 @@ export class StreamedWeights implements WeightLease {
   release(): void {
     this.#writer.release();
     this.#resident.destroy();
-    this.#scratch?.destroy();
     for (const { slots } of this.#layouts) for (const slot of slots) slot.destroy();
     this.#layouts.length = 0;
     this.#places.clear();

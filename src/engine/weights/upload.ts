@@ -146,6 +146,7 @@ export class WeightSet {
     const place = await this.#memory.take(bytesOf(shape, dtype));
     const beside = scales && (await this.#memory.take(bytesOf(scales.shape, scales.dtype)));
     if (fill) await this.#writer.write(tensor, place, beside);
+    else if (this.#source.shapesAlone) this.#writer.reserve(tensor);
     this.#loaded.set(key, { label: key, shape, dtype, ...place });
     if (!scales || !beside) return;
     const { label } = scales;

@@ -2,9 +2,8 @@
 import { EngineError } from '../gpu/errors.ts';
 import type { DeviceTensor, Shape } from '../gpu/tensor.ts';
 import type { Tensor } from '../graph/graph.ts';
-import type { StoredDtype } from './dtype.ts';
 import type { Packs } from './packs.ts';
-import type { Pieces } from './slabs.ts';
+import type { Pieces, StoredValues } from './slabs.ts';
 
 /** Where weight values come from; see weight-store.ts. */
 export type WeightSource = {
@@ -13,11 +12,8 @@ export type WeightSource = {
   read(name: string): Promise<Float32Array>;
   /** Yields the same piece by piece, where that is possible; large weights are then never whole in memory. */
   pieces?(name: string, chunkBytes?: number): Pieces;
-  /** Returns the bytes as they are stored, where values need nothing else. */
-  raw?(
-    name: string,
-    chunkBytes?: number,
-  ): { readonly dtype: StoredDtype; readonly pieces: AsyncIterable<Uint8Array> } | undefined;
+  /** Returns a weight as it is stored, where no more than a factor lies between that and its values. */
+  raw?(name: string): StoredValues | undefined;
   /** Where quantised weights are kept from run to run. */
   readonly packs?: Packs | undefined;
   /**
@@ -25,6 +21,8 @@ export type WeightSource = {
    * compared.
    */
   fill?(weights: ReadonlyMap<string, Tensor>, get: (key: string) => DeviceTensor): Promise<void>;
+  /** Whether there are no values at all: space is taken for them, and for what reading them would take. */
+  readonly shapesAlone?: boolean;
 };
 
 const noValues = (): never => {
@@ -36,4 +34,5 @@ export const SHAPES_ALONE: WeightSource = {
   info: noValues,
   read: noValues,
   fill: () => Promise.resolve(),
+  shapesAlone: true,
 };

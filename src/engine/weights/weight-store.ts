@@ -6,11 +6,11 @@
 import { EngineError } from '../gpu/errors.ts';
 import type { ByteSource } from './byte-source.ts';
 import { floatsOfBytes, isScaled, unitOf, valuesIn } from './dtype.ts';
-import type { StoredDtype } from './dtype.ts';
 import { openWeights } from './gguf.ts';
 import type { Packs } from './packs.ts';
 import { CHUNK_BYTES, readBytes, readValues } from './safetensors.ts';
 import type { TensorInfo, WeightFile } from './safetensors.ts';
+import type { StoredValues } from './slabs.ts';
 
 /**
  * Where a tensor is found: under another name, or as rows of the first axis of another tensor: [first, end), or one of
@@ -135,15 +135,16 @@ export class WeightStore {
     }
   }
 
-  /** Returns how `name` is stored and its bytes in pieces; undefined when numbers are made of several tensors. */
-  raw(
-    name: string,
-    chunkBytes = CHUNK_BYTES,
-  ): { readonly dtype: StoredDtype; readonly pieces: AsyncIterable<Uint8Array> } | undefined {
+  /** Returns how `name` is stored, its bytes in pieces that split no value, and its scales. Throws `weights/missing`. */
+  raw(name: string): StoredValues {
     const { file, info } = this.#place(name);
-    if (isScaled(info.dtype) && this.#scalePlace(info.name)) return undefined;
     this.#used.add(info.name);
-    return { dtype: info.dtype, pieces: readBytes(file, info, chunkBytes) };
+    const scaled = isScaled(info.dtype) && this.#scalePlace(info.name) !== undefined;
+    return {
+      dtype: info.dtype,
+      pieces: (chunkBytes) => readBytes(file, info, chunkBytes),
+      factors: scaled ? () => this.#factorsOf(info) : undefined,
+    };
   }
 
   /** Throws `weights/missing` with the first five of `names` that are not there. */
@@ -222,6 +223,12 @@ export class WeightStore {
     const span = rows === 0 ? 0 : (whole.end - whole.start) / rows; // one byte a value
     const first = span === 0 ? 0 : (info.start - whole.start) / span;
     return { values: all.subarray(first), span };
+  }
+
+  /** The scales of the rows of `info`, or one for all. */
+  async #factorsOf(info: TensorInfo): Promise<Float32Array> {
+    const { values = Float32Array.of(1) } = (await this.#scaleOf(info)) ?? {};
+    return values.subarray(0, info.shape[0]);
   }
 
   #scalePlace(name: string): Place | undefined {

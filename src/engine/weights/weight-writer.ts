@@ -5,12 +5,14 @@
 import type { Gpu } from '../gpu/device.ts';
 import { EngineError } from '../gpu/errors.ts';
 import { isIntegerType } from '../gpu/integers.ts';
-import type { Dtype, Shape } from '../gpu/tensor.ts';
-import { bytesOf, packTensor } from '../gpu/tensor.ts';
+import type { Dtype } from '../gpu/tensor.ts';
+import { bytesOf, rowsOf, sizeOf } from '../gpu/tensor.ts';
 import type { Tensor } from '../graph/graph.ts';
-import { bfloatsToHalves } from './convert.ts';
+import { Decoder } from './decoder.ts';
+import type { RowLayout } from './decoder.ts';
 import { Quantiser } from './quantiser.ts';
-import { slabsOf } from './slabs.ts';
+import { isDecoded, rowsOfSlab, slabsOf, storedSlabs } from './slabs.ts';
+import type { Slab } from './slabs.ts';
 import type { WeightSource } from './weight-source.ts';
 import type { Place } from './weight-memory.ts';
 
@@ -23,12 +25,15 @@ const QUEUED_BYTES = 64 * 2 ** 20;
 export class WeightWriter {
   readonly #gpu: Gpu;
   readonly #source: WeightSource;
-  #quantiser: Quantiser | undefined;
+  readonly #decoder: Decoder;
+  readonly #quantiser: Quantiser;
   #queued = 0;
 
   constructor(gpu: Gpu, source: WeightSource) {
     this.#gpu = gpu;
     this.#source = source;
+    this.#decoder = new Decoder(gpu.device);
+    this.#quantiser = new Quantiser(gpu.device);
   }
 
   /** Writes a weight, or the weights of a stack behind one another, as kernels read them; scales to a place of their own. */
@@ -37,14 +42,13 @@ export class WeightWriter {
     let [at, scalesAt] = [offset, scales?.offset ?? 0];
     for (const part of weightParts(tensor)) {
       const { shape, dtype, graph } = part;
-      const width = shape.at(-1) ?? 1;
       const beside = scales && { buffer: scales.buffer, offset: scalesAt };
       const ready = readyBytes(part, from);
       if (ready) await this.#copyAll(ready, { buffer, offset: at });
       else {
-        for await (const { first, rows, values } of slabsOf(piecesOf(part, from), width)) {
-          const place = { buffer, offset: at + bytesOf([first, width], dtype) };
-          await this.#writeRows(values, [rows, width], dtype, place, beside, first);
+        const layout = layoutOf(part);
+        for await (const slab of slabsFrom(part, layout, from)) {
+          await this.#writeSlab(slab, layout, dtype, { buffer, offset: at }, beside);
         }
       }
       if (scales) scalesAt += bytesOf(graph.scales(part)?.shape ?? [0], 'f16');
@@ -52,23 +56,48 @@ export class WeightWriter {
     }
   }
 
-  /** Writes rows of a matrix to their place; what was queued before goes first when that has become much. */
-  async #writeRows(
-    values: Float32Array,
-    shape: readonly [rows: number, width: number],
-    dtype: Dtype,
-    place: Place,
-    scales: Place | undefined,
-    first: number,
-  ): Promise<void> {
-    const { queue } = this.#gpu.device;
-    if (scales && isIntegerType(dtype)) {
-      this.#quantiser ??= new Quantiser(this.#gpu.device);
-      await this.#quantiser.write(values, shape, dtype, { q: place, scales, first });
-    } else {
-      queue.writeBuffer(place.buffer, place.offset, packTensor(values, shape, dtype));
+  /** Takes the space that writing a weight takes beside its place. */
+  reserve(tensor: Tensor): void {
+    for (const part of weightParts(tensor)) {
+      const { C, taps } = layoutOf(part);
+      const outs = sizeOf(part.shape) / (C * taps);
+      const rows = Math.min(outs, rowsOfSlab(C * taps, taps));
+      this.#decoder.reserve(rows * taps * C);
+      if (isIntegerType(part.dtype)) this.#quantiser.reserve([rows * taps, C], part.dtype);
     }
-    await this.#pace(values.byteLength);
+  }
+
+  /** Writes rows of a matrix that begins at `place`; what was queued before goes first when that has become much. */
+  async #writeSlab(
+    slab: Slab,
+    layout: RowLayout,
+    dtype: Dtype,
+    { buffer, offset }: Place,
+    scales: Place | undefined,
+  ): Promise<void> {
+    const { device } = this.#gpu;
+    const [first, rows, C] = [slab.first * layout.taps, slab.rows * layout.taps, layout.C];
+    const place = { buffer, offset: offset + bytesOf([first, C], dtype) };
+    const encoder = device.createCommandEncoder({ label: 'weights' });
+    if (scales && isIntegerType(dtype)) {
+      const x = this.#quantiser.reserve([rows, C], dtype);
+      const decode = await this.#decoder.prepare(slab, layout, 'f32', x);
+      const to = { q: place, scales, first };
+      const { quantise, copy } = await this.#quantiser.prepare([rows, C], dtype, to);
+      const pass = encoder.beginComputePass();
+      decode(pass);
+      quantise(pass);
+      pass.end();
+      copy(encoder);
+    } else {
+      const type = dtype === 'f16' ? 'f16' : 'f32';
+      const decode = await this.#decoder.prepare(slab, layout, type, place);
+      const pass = encoder.beginComputePass();
+      decode(pass);
+      pass.end();
+    }
+    device.queue.submit([encoder.finish()]);
+    await this.#pace(slab.bytes.byteLength);
   }
 
   /** Resolves when bytes that are as kernels read them are queued. */
@@ -79,8 +108,8 @@ export class WeightWriter {
 
   /** Frees what is held between two weights. */
   release(): void {
-    this.#quantiser?.release();
-    this.#quantiser = undefined;
+    this.#decoder.release();
+    this.#quantiser.release();
   }
 
   async #copyAll(pieces: AsyncIterable<Uint8Array>, { buffer, offset }: Place): Promise<void> {
@@ -114,51 +143,39 @@ export function weightSourceOf({ source, label }: Tensor): WeightTensorSource {
   throw new EngineError('weights/missing', `${label} — got a ${source.kind}, needs a weight`);
 }
 
-/** The bytes of a weight whose file stores it almost as kernels read it; undefined for all others. */
+/** The bytes of a weight whose file stores it as kernels read it; undefined for all others. */
 function readyBytes(tensor: Tensor, from: WeightSource): AsyncIterable<Uint8Array> | undefined {
   const { dtype, shape } = tensor;
-  const { key } = weightSourceOf(tensor);
   const padded = (shape.at(-1) ?? 1) % 4 !== 0;
-  if (padded || !isInOrder(tensor) || (dtype !== 'f32' && dtype !== 'f16')) return undefined;
-  const stored = from.raw?.(key, PIECE_BYTES);
-  if (stored?.dtype === dtype.toUpperCase()) return stored.pieces;
-  return stored?.dtype === 'BF16' && dtype === 'f16' ? halvesOf(stored.pieces) : undefined;
+  if (padded || layoutOf(tensor).taps > 1 || (dtype !== 'f32' && dtype !== 'f16')) return undefined;
+  const stored = from.raw?.(weightSourceOf(tensor).key);
+  return stored?.dtype === dtype.toUpperCase() ? stored.pieces(PIECE_BYTES) : undefined;
 }
 
-async function* halvesOf(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  for await (const bytes of pieces) {
-    const aligned = bytes.byteOffset % 2 === 0 ? bytes : new Uint8Array(bytes);
-    const words = new Uint16Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 2);
-    yield new Uint8Array(bfloatsToHalves(words).buffer);
-  }
+/** Weights of convolutions are stored [out, in, taps], and read as [out, taps, in]. */
+function layoutOf(tensor: Tensor): RowLayout {
+  const { shape } = tensor;
+  const isConv = weightSourceOf(tensor).packing === 'conv';
+  return { C: shape.at(-1) ?? 1, taps: isConv ? (shape[1] ?? 1) : 1 };
 }
 
-/** Whether values lie in the file in the order in which kernels read them. */
-const isInOrder = (tensor: Tensor): boolean =>
-  weightSourceOf(tensor).packing !== 'conv' || tensor.shape[1] === 1;
-
-/** Yields the values of one weight in the order in which kernels read them. */
-async function* piecesOf(tensor: Tensor, from: WeightSource): AsyncGenerator<Float32Array> {
+/** Yields one weight in slabs of rows, as it is stored where the device can decode that, else as f32. */
+function slabsFrom(
+  tensor: Tensor,
+  { C, taps }: RowLayout,
+  from: WeightSource,
+): AsyncIterable<Slab> {
   const { key } = weightSourceOf(tensor);
-  const inOrder = isInOrder(tensor);
-  if (inOrder && from.pieces) yield* from.pieces(key, PIECE_BYTES);
-  else {
-    const values = await from.read(key);
-    yield inOrder ? values : tapsBeforeChannels(values, tensor.shape);
+  const width = C * taps;
+  const most = rowsOfSlab(width, taps);
+  const stored = from.raw?.(key);
+  if (stored && isDecoded(stored.dtype)) {
+    const count = rowsOf(tensor.shape) / taps;
+    return storedSlabs(stored, stored.dtype, { width, most, count });
   }
+  return slabsOf(from.pieces?.(key, PIECE_BYTES) ?? whole(from, key), width, most);
 }
 
-/** [out, in, taps] -> [out, taps, in], the order in which the convolution kernels read. */
-function tapsBeforeChannels(
-  values: Float32Array,
-  [outs = 1, taps = 1, ins = 1]: Shape,
-): Float32Array {
-  const ordered = new Float32Array(values.length);
-  for (let o = 0; o < outs; o++) {
-    for (let i = 0; i < ins; i++) {
-      for (let t = 0; t < taps; t++)
-        ordered[(o * taps + t) * ins + i] = values[(o * ins + i) * taps + t] ?? 0;
-    }
-  }
-  return ordered;
+async function* whole(from: WeightSource, key: string): AsyncGenerator<Float32Array> {
+  yield await from.read(key);
 }
