@@ -114,33 +114,36 @@ describe.each(testGpus())('weights decoded on $name', (open) => {
     ['F8_E4M3', 'rows', 1],
     ['F8_E4M3', 'rows', 64],
     ['I8', 'a convolution', 64],
-  ] as const)('from %s are the numbers of the file, bit for bit: %s, %i factors', async (...test) => {
-    const [stored, kind, factorCount] = test;
-    const gpu = await open.gpu();
-    const [outs, ins, taps] = kind === 'rows' ? [64, 1024, 1] : [64, 37, 27];
-    const isConv = kind === 'a convolution';
-    const shape = isConv ? [outs, ins, 3, 9] : [outs, ins * taps];
-    const data = dataOf[stored]?.subarray(0, outs * ins * taps) ?? new Uint8Array();
-    const factors = Float32Array.from({ length: factorCount }, (_, i) => seeded('s', i));
-    const scale = { dtype: 'F32', shape: [factorCount], data: factors } as const;
-    const file = writeSafetensors([
-      ['net.weight', { dtype: stored as 'F32', shape, data: data as Float32Array }],
-      ...(factorCount > 0 ? ([['net.scale_weight', scale]] as const) : []),
-    ]);
-    const store = await WeightStore.open([bytesSource(file)]);
-    const all = await store.read('net.weight');
-    for (const precision of ['f32', 'f16'] as const) {
-      const graph = new Graph({ precision });
-      const placed = isConv ? [outs, taps, ins] : shape;
-      graph.weight('net.weight', shape, { shape: placed, packing: isConv ? 'conv' : 'plain' });
-      const weights = new WeightSet(gpu, store);
-      await weights.load(graph);
-      const got = new Uint8Array(await readBytes(gpu.device, weights.get('net.weight')));
-      weights.destroy();
-      const want = packTensor(isConv ? tapsFirst(all, ins, taps) : all, placed, precision);
-      expect(firstDifference(got, want, precision), precision).toBe('');
-    }
-  });
+  ] as const)(
+    'from %s are the numbers of the file, bit for bit: %s, %i factors',
+    async (...test) => {
+      const [stored, kind, factorCount] = test;
+      const gpu = await open.gpu();
+      const [outs, ins, taps] = kind === 'rows' ? [64, 1024, 1] : [64, 37, 27];
+      const isConv = kind === 'a convolution';
+      const shape = isConv ? [outs, ins, 3, 9] : [outs, ins * taps];
+      const data = dataOf[stored]?.subarray(0, outs * ins * taps) ?? new Uint8Array();
+      const factors = Float32Array.from({ length: factorCount }, (_, i) => seeded('s', i));
+      const scale = { dtype: 'F32', shape: [factorCount], data: factors } as const;
+      const file = writeSafetensors([
+        ['net.weight', { dtype: stored as 'F32', shape, data: data as Float32Array }],
+        ...(factorCount > 0 ? ([['net.scale_weight', scale]] as const) : []),
+      ]);
+      const store = await WeightStore.open([bytesSource(file)]);
+      const all = await store.read('net.weight');
+      for (const precision of ['f32', 'f16'] as const) {
+        const graph = new Graph({ precision });
+        const placed = isConv ? [outs, taps, ins] : shape;
+        graph.weight('net.weight', shape, { shape: placed, packing: isConv ? 'conv' : 'plain' });
+        const weights = new WeightSet(gpu, store);
+        await weights.load(graph);
+        const got = new Uint8Array(await readBytes(gpu.device, weights.get('net.weight')));
+        weights.destroy();
+        const want = packTensor(isConv ? tapsFirst(all, ins, taps) : all, placed, precision);
+        expect(firstDifference(got, want, precision), precision).toBe('');
+      }
+    },
+  );
 });
 
 /** Where two tensors differ in a bit; what is not a number may be any such. */
