@@ -84,11 +84,28 @@ const crossAttention = (
 
 const norm = (channels: number) => layerNorm({ channels, eps: 1e-5, affine: true });
 
-/** Steps of a transformer block on the residual stream, each with its branch given to `probe`. */
-function residual(x: Tensor, name: string, branch: Tensor, probe: Probe | undefined): Tensor {
-  probe?.(`transformer_blocks.0.${name}`, branch);
-  return add(x, branch);
-}
+/** Attention twice and a feed-forward layer; what each adds to the residual stream is given to `probe`. */
+const transformerBlock = <Keys>(
+  channels: number,
+  attn1: Module<Layer>,
+  attn2: Module<(x: Tensor, keys: Keys) => Tensor>,
+): Module<(x: Tensor, keys: Keys, probe?: Probe) => Tensor> =>
+  block(
+    {
+      ...{ norm1: norm(channels), attn1 },
+      ...{ norm2: norm(channels), attn2 },
+      ...{ norm3: norm(channels), ff: feedForward(channels) },
+    },
+    (m, x: Tensor, keys: Keys, probe?: Probe) => {
+      const onto = (h: Tensor, name: string, branch: Tensor): Tensor => {
+        probe?.(`transformer_blocks.0.${name}`, branch);
+        return add(h, branch);
+      };
+      let h = onto(x, 'attn1', m.attn1(m.norm1(x)));
+      h = onto(h, 'attn2', m.attn2(m.norm2(h), keys));
+      return onto(h, 'ff', m.ff(m.norm3(h)));
+    },
+  );
 
 /** x [F, H, W, C] and the keys of this place -> [F, H, W, C]; pixels see their own frame. */
 export const spatialTransformer = (
@@ -102,37 +119,19 @@ export const spatialTransformer = (
     {
       norm: groupNorm({ channels, groups, eps: EPS }),
       proj_in: linear({ in: channels, out: channels }),
-      'transformer_blocks.0.norm1': norm(channels),
-      'transformer_blocks.0.attn1': selfAttention(channels, attend),
-      'transformer_blocks.0.norm2': norm(channels),
-      'transformer_blocks.0.attn2': crossAttention(channels, heads),
-      'transformer_blocks.0.norm3': norm(channels),
-      'transformer_blocks.0.ff': feedForward(channels),
+      'transformer_blocks.0': transformerBlock(
+        channels,
+        selfAttention(channels, attend),
+        crossAttention(channels, heads),
+      ),
       proj_out: linear({ in: channels, out: channels }),
     },
     (m, x: Tensor, keys: CrossKeys, probe?: Probe) => {
       const normed = m.norm(x);
       probe?.('norm', normed);
-      let h = m.proj_in(normed);
-      probe?.('proj_in', h);
-      h = residual(
-        h,
-        'attn1',
-        m['transformer_blocks.0.attn1'](m['transformer_blocks.0.norm1'](h)),
-        probe,
-      );
-      h = residual(
-        h,
-        'attn2',
-        m['transformer_blocks.0.attn2'](m['transformer_blocks.0.norm2'](h), keys),
-        probe,
-      );
-      h = residual(
-        h,
-        'ff',
-        m['transformer_blocks.0.ff'](m['transformer_blocks.0.norm3'](h)),
-        probe,
-      );
+      const entered = m.proj_in(normed);
+      probe?.('proj_in', entered);
+      const h = m['transformer_blocks.0'](entered, keys, probe);
       return add(x, m.proj_out(h));
     },
   );
@@ -153,34 +152,15 @@ export const temporalTransformer = (
     {
       norm: groupNorm({ channels, groups, eps: EPS, acrossFrames: true }),
       proj_in: linear({ in: channels, out: inner }),
-      'transformer_blocks.0.norm1': norm(inner),
-      'transformer_blocks.0.attn1': selfAttention(inner, attend),
-      'transformer_blocks.0.norm2': norm(inner),
-      'transformer_blocks.0.attn2': selfAttention(inner, attend),
-      'transformer_blocks.0.norm3': norm(inner),
-      'transformer_blocks.0.ff': feedForward(inner),
+      'transformer_blocks.0': transformerBlock<undefined>(
+        inner,
+        selfAttention(inner, attend),
+        selfAttention(inner, attend),
+      ),
       proj_out: linear({ in: inner, out: channels }),
     },
     (m, x: Tensor, probe?: Probe) => {
-      let h = m.proj_in(m.norm(x));
-      h = residual(
-        h,
-        'attn1',
-        m['transformer_blocks.0.attn1'](m['transformer_blocks.0.norm1'](h)),
-        probe,
-      );
-      h = residual(
-        h,
-        'attn2',
-        m['transformer_blocks.0.attn2'](m['transformer_blocks.0.norm2'](h)),
-        probe,
-      );
-      h = residual(
-        h,
-        'ff',
-        m['transformer_blocks.0.ff'](m['transformer_blocks.0.norm3'](h)),
-        probe,
-      );
+      const h = m['transformer_blocks.0'](m.proj_in(m.norm(x)), undefined, probe);
       return add(x, m.proj_out(h));
     },
   );
