@@ -7,7 +7,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
-import { markdownTable } from './bench/table.mjs';
+import { deviceName, markdownLine, markdownTable } from './bench/table.mjs';
 import { openInBrowser } from './lib/browser.mjs';
 import { builtQuality } from './lib/build.mjs';
 import { CommandError, EXIT } from './lib/command-error.mjs';
@@ -15,6 +15,15 @@ import { serve } from './lib/serve.mjs';
 import { root } from './lib/steps.mjs';
 
 /** @typedef {import('../bench/quality/metrics.ts').Likeness} Likeness */
+/** @typedef {import('../bench/quality/motion.ts').StorageRow} StorageRow */
+/** @typedef {import('../bench/quality/page.ts').LpipsChoice} LpipsChoice */
+
+/** The built-in model's run: a graphics card's usual one, and one that a processor ends in minutes. */
+const USUAL = { longSide: 768, frames: 49, steps: 6 };
+const SHORT = { longSide: 256, frames: 9, steps: 2 };
+
+const STORAGES = /** @type {const} */ (['f32', 'f16', 'int8', 'int4']);
+const LIKENESS = ['frames', 'PSNR', 'worst frame', 'SSIM', 'worst frame', 'LPIPS'];
 
 const HELP = `npm run quality -- A.mp4 B.mp4 [OPTION...]     how alike two videos are
 npm run quality -- --motion [PICTURE]          the built-in model with f16, int8 and int4 weights against f32
@@ -22,10 +31,10 @@ npm run quality -- --golden DIR...             golden pipelines at f32, f16, int
 
   --lpips FILE     weights of LPIPS, given twice or once: torchvision's AlexNet and the lpips package's alex.pth
   --every N        LPIPS of every Nth frame (default: 8)
-  --size N         of --motion: the longer side (default: 320)
-  --frames N, --steps N   of --motion (default: 17 and 4)
+  --size N         of --motion: the longer side (default: 768; without a graphics card 256)
+  --frames N, --steps N   of --motion (default: 49 and 6; without a graphics card 9 and 2)
   --json FILE      all figures
-  --browser PATH, --software`;
+  --browser PATH, --software, --page DIR (a built page to use as it is)`;
 
 try {
   process.exitCode = await main();
@@ -56,26 +65,47 @@ async function main() {
   const mounts = values.motion
     ? { '/picture': picture, '/motion': join(root, 'weights/motion') }
     : { '/a': files[0] ?? '', '/b': files[1] ?? '' };
-  const server = await serve(builtQuality(), { ...mounts, ...Object.fromEntries(lpips) });
-  const opened = await openInBrowser(server.url, async () => true, {
-    ...(values.browser !== undefined && { path: values.browser }),
-    software: values.software === true,
+  const choice = { weights: lpips.map(([place]) => place ?? ''), every: whole(values.every, 8) };
+  const server = await serve(builtQuality(values.page && here(values.page)), {
+    ...mounts,
+    ...Object.fromEntries(lpips),
   });
+  /** @type {import('../bench/quality/page.ts').Adapter | undefined} */
+  let adapter;
+  const opened = await openInBrowser(
+    server.url,
+    async (page) =>
+      !values.motion ||
+      (adapter = await page.evaluate(() => globalThis.quality.open())) !== undefined,
+    {
+      ...(values.browser !== undefined && { path: values.browser }),
+      software: values.software === true,
+    },
+  );
   try {
     const { page } = opened;
-    const choice = { weights: lpips.map(([place]) => place ?? ''), every: whole(values.every, 8) };
-    const rows = values.motion
-      ? await page.evaluate(
-          (wishes, how) => globalThis.quality.motion('/picture', '/motion/', wishes, how),
-          {
-            longSide: whole(values.size, 320),
-            frames: whole(values.frames, 17),
-            steps: whole(values.steps, 4),
-          },
-          choice,
-        )
-      : [await page.evaluate((how) => globalThis.quality.compare('/a', '/b', how), choice)];
-    tell(rows, values.json && here(values.json));
+    if (adapter) {
+      const { longSide, frames, steps } = adapter.software ? SHORT : USUAL;
+      const wishes = {
+        longSide: whole(values.size, longSide),
+        frames: whole(values.frames, frames),
+        steps: whole(values.steps, steps),
+      };
+      const { browser } = opened;
+      console.log(
+        `${await browser.version()} on ${deviceName(adapter)}, ${JSON.stringify(wishes)}`,
+      );
+      await compareStorages(page, wishes, choice, (rows) =>
+        save({ adapter, wishes, rows }, values.json),
+      );
+    } else {
+      const likeness = await page.evaluate(
+        (how) => globalThis.quality.compare('/a', '/b', how),
+        choice,
+      );
+      console.log(markdownTable(['', ...LIKENESS], [['', ...cells(likeness)]]));
+      save(likeness, values.json);
+    }
   } finally {
     await opened.browser.close();
     await server.close();
@@ -84,27 +114,58 @@ async function main() {
 }
 
 /**
- * @param {readonly (Likeness & { storage?: string })[]} rows
- * @param {string | undefined} json
+ * Runs the built-in model at one storage after the other; tells steps and rows as they come.
+ * @param {import('./lib/browser.mjs').Page} page
+ * @param {import('../bench/quality/motion.ts').MotionWishes} wishes
+ * @param {LpipsChoice} choice
+ * @param {(rows: readonly StorageRow[]) => void} keep
  */
-function tell(rows, json) {
+async function compareStorages(page, wishes, choice, keep) {
+  page.on('console', (message) => {
+    if (message.type() === 'info') console.error(message.text());
+  });
+  await page.evaluate(
+    (asked, how) => globalThis.quality.prepare('/picture', '/motion/', asked, how),
+    wishes,
+    choice,
+  );
+  console.log(markdownTable(['weights', 's', ...LIKENESS], []));
+  /** @type {StorageRow[]} */
+  const rows = [];
+  for (const storage of STORAGES) {
+    const row = await page.evaluate(
+      (name, how) => globalThis.quality.run(name, how),
+      storage,
+      choice,
+    );
+    const seconds = Object.values(row.elapsedMs).reduce((sum, ms) => sum + ms, 0) / 1000;
+    const told = row.likeness ? cells(row.likeness) : LIKENESS.map(() => '—');
+    console.log(markdownLine([storage, seconds.toFixed(1), ...told]));
+    rows.push(row);
+    keep(rows);
+  }
+}
+
+/** @param {Likeness} likeness */
+function cells({ frames, psnr, worstPsnr, ssim, worstSsim, lpips }) {
   const decibel = (/** @type {number} */ value) =>
     `${Number.isFinite(value) ? value.toFixed(1) : '∞'} dB`;
-  console.log(
-    markdownTable(
-      ['weights', 'frames', 'PSNR', 'worst frame', 'SSIM', 'worst frame', 'LPIPS'],
-      rows.map(({ storage = '', frames, psnr, worstPsnr, ssim, worstSsim, lpips }) => [
-        storage,
-        `${frames}`,
-        decibel(psnr),
-        decibel(worstPsnr),
-        ssim.toFixed(4),
-        worstSsim.toFixed(4),
-        lpips === undefined ? '—' : lpips.toFixed(4),
-      ]),
-    ),
-  );
-  if (json) writeFileSync(json, `${JSON.stringify(rows, undefined, 2)}\n`);
+  return [
+    `${frames}`,
+    decibel(psnr),
+    decibel(worstPsnr),
+    ssim.toFixed(4),
+    worstSsim.toFixed(4),
+    lpips === undefined ? '—' : lpips.toFixed(4),
+  ];
+}
+
+/**
+ * @param {object} figures
+ * @param {string | undefined} json
+ */
+function save(figures, json) {
+  if (json) writeFileSync(here(json), `${JSON.stringify(figures, undefined, 2)}\n`);
 }
 
 /**
@@ -127,7 +188,7 @@ function options() {
       options: {
         lpips: /** @type {const} */ ({ type: 'string', multiple: true }),
         ...{ every: string, size: string, frames: string, steps: string, json: string },
-        ...{ browser: string, software: boolean, motion: boolean, golden: boolean },
+        ...{ browser: string, page: string, software: boolean, motion: boolean, golden: boolean },
         help: /** @type {const} */ ({ type: 'boolean', short: 'h' }),
       },
     });

@@ -40,8 +40,11 @@ export type Layer = {
   readonly padding: number;
 };
 
-/** Resolves to the distance of two pictures of one size, 0 for the same. Throws an `Error` naming a tensor that is missing. */
-export async function openLpips(read: ReadTensor): Promise<(a: Pixels, b: Pixels) => number> {
+/** Returns how far apart people would find two pictures of one size, 0 for the same. */
+export type Distance = (a: Pixels, b: Pixels) => number;
+
+/** Resolves to the learned distance. Throws an `Error` naming a tensor that is missing. */
+export async function openLpips(read: ReadTensor): Promise<Distance> {
   const need = async (...names: string[]) => {
     for (const name of names) {
       const found = await read(name);

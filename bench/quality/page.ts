@@ -1,47 +1,47 @@
 /** The browser's side of `npm run quality`: videos decoded and compared, the built-in model at every storage of weights. */
 import { openDevice } from '../../src/engine/gpu/device.ts';
-import { Executor } from '../../src/engine/graph/replay.ts';
-import { PipelineCache } from '../../src/engine/kernels/pipelines.ts';
-import { loadMotion } from '../../src/engine/models/motion/index.ts';
+import type { Gpu } from '../../src/engine/gpu/device.ts';
 import { decodeFrames } from '../../src/engine/video/decoder.ts';
 import { mp4VideoTrack } from '../../src/engine/video/mp4-samples.ts';
 import { openWeights } from '../../src/engine/weights/gguf.ts';
 import { urlSource } from '../../src/engine/weights/remote-file.ts';
 import { WeightStore } from '../../src/engine/weights/weight-store.ts';
+import type { Distance } from './lpips.ts';
 import { openLpips } from './lpips.ts';
-import type { Likeness, Pixels } from './metrics.ts';
+import type { Likeness } from './metrics.ts';
 import { Comparison } from './metrics.ts';
-import { withRounded } from './rounded.ts';
+import type { MotionWishes, Storage, StorageRow } from './motion.ts';
+import { MotionTrial } from './motion.ts';
 
 /** How LPIPS is to be taken: the addresses of its weights, and of how many frames one is looked at. */
 export type LpipsChoice = { readonly weights: readonly string[]; readonly every: number };
 
-/** How weights are stored. */
-export type Storage = 'f32' | 'f16' | 'int8' | 'int4';
-
-export type MotionWishes = {
-  readonly longSide: number;
-  readonly frames: number;
-  readonly steps: number;
-};
+export type Adapter = Gpu['info'];
 
 export type Quality = {
+  /** Opens the device; undefined where there is no WebGPU. */
+  open(): Promise<Adapter | undefined>;
   /** Resolves to how alike two MP4 files are. Rejects when their sizes differ; the shorter one's frames count. */
   compare(a: string, b: string, lpips: LpipsChoice): Promise<Likeness>;
-  /** Resolves to how alike the built-in model's frames are to those in f32, by the storage of its weights. */
-  motion(
-    picture: string,
-    model: string,
-    wishes: MotionWishes,
-    lpips: LpipsChoice,
-  ): Promise<readonly (Likeness & { readonly storage: Storage })[]>;
+  /** Takes what all runs of the built-in model share. */
+  prepare(picture: string, model: string, wishes: MotionWishes, lpips: LpipsChoice): Promise<void>;
+  /** Runs it with its weights stored so; the first run is to be f32, which the others are compared with. */
+  run(storage: Storage, lpips: LpipsChoice): Promise<StorageRow>;
 };
 
 declare global {
   var quality: Quality;
 }
 
-type Distance = (a: Pixels, b: Pixels) => number;
+let opened: Promise<Gpu> | undefined;
+const device = (): Promise<Gpu> => (opened ??= openDevice({ gpu: navigator.gpu }));
+
+async function open(): Promise<Adapter | undefined> {
+  return device().then(
+    ({ info }) => info,
+    () => undefined,
+  );
+}
 
 async function distanceOf({ weights }: LpipsChoice): Promise<Distance | undefined> {
   if (weights.length === 0) return undefined;
@@ -78,47 +78,28 @@ async function compare(a: string, b: string, lpips: LpipsChoice): Promise<Likene
   return comparison.likeness;
 }
 
-/** Matrices that the usual policy stores as integers: all but those at the network's ends. */
-const MATRICES = /^transformer\.blocks\..*\.weight$/;
+let trial: MotionTrial | undefined;
+let distance: Distance | undefined;
 
-async function motion(
+async function prepare(
   picture: string,
   model: string,
-  { longSide, frames, steps }: MotionWishes,
+  wishes: MotionWishes,
   lpips: LpipsChoice,
-): Promise<(Likeness & { storage: Storage })[]> {
-  const gpu = await openDevice({ gpu: navigator.gpu });
-  const engine = { gpu, pipelines: new PipelineCache(gpu.device), executor: new Executor(gpu) };
-  const raster = await rasterOf(picture, longSide);
+): Promise<void> {
+  const gpu = await device();
   const config: unknown = JSON.parse(
     new TextDecoder().decode(await bytesAt(`${model}config.json`)),
   );
-  const file = await urlSource(`${model}model.safetensors`);
-  const run = async (storage: Storage): Promise<Pixels[]> => {
-    const type = storage === 'int8' ? 'i8' : storage === 'int4' ? 'i4' : undefined;
-    const weights = type ? await withRounded(file, MATRICES, type) : file;
-    const precision = storage === 'f32' ? 'f32' : 'f16';
-    const loaded = await loadMotion(engine, { config, weights }, { precision });
-    const all: Pixels[] = [];
-    const asked = { frames, steps, seed: 1, motion: 0.6, longSide };
-    for await (const { width, height, data } of loaded.animate(raster, asked))
-      all.push({ width, height, channels: 4, data: data.slice() });
-    loaded.destroy();
-    return all;
-  };
-  const distance = await distanceOf(lpips);
-  const reference = await run('f32');
-  const rows: (Likeness & { storage: Storage })[] = [];
-  for (const storage of ['f16', 'int8', 'int4'] as const) {
-    const comparison = new Comparison();
-    (await run(storage)).forEach((frame, i) => {
-      const other = reference[i];
-      const look = i % lpips.every === 0;
-      if (other) comparison.add(other, frame, look ? distance?.(other, frame) : undefined);
-    });
-    rows.push({ ...comparison.likeness, storage });
-  }
-  return rows;
+  const weights = await urlSource(`${model}model.safetensors`);
+  const raster = await rasterOf(picture, wishes.longSide);
+  trial = new MotionTrial(gpu, { config, weights }, raster, wishes);
+  distance = await distanceOf(lpips);
+}
+
+async function run(storage: Storage, { every }: LpipsChoice): Promise<StorageRow> {
+  if (!trial) throw new Error('prepare the trial first');
+  return trial.run(storage, every, distance);
 }
 
 /** The picture at the size of the video, its sides multiples of eight. */
@@ -136,4 +117,4 @@ async function rasterOf(url: string, longSide: number) {
   return { width, height, channels: 4, data: context.getImageData(0, 0, width, height).data };
 }
 
-globalThis.quality = { compare, motion };
+globalThis.quality = { open, compare, prepare, run };

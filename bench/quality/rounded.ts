@@ -2,10 +2,10 @@
 import type { IntegerType } from '../../src/engine/gpu/integers.ts';
 import { groupOf, rangeOf } from '../../src/engine/gpu/integers.ts';
 import { floatsToHalves, halvesToFloats } from '../../src/engine/weights/convert.ts';
-import { openSafetensors, readF32 } from '../../src/engine/weights/safetensors.ts';
 import { writeSafetensors } from '../../src/engine/weights/safetensors-writer.ts';
 import type { ByteSource } from '../../src/engine/weights/byte-source.ts';
 import { bytesSource } from '../../src/engine/weights/byte-source.ts';
+import { WeightStore } from '../../src/engine/weights/weight-store.ts';
 
 /** Returns a matrix [rows, width] as it comes back from integers of type `dtype` and their f16 scales. */
 export function rounded(values: Float32Array, width: number, dtype: IntegerType): Float32Array {
@@ -30,16 +30,20 @@ export function rounded(values: Float32Array, width: number, dtype: IntegerType)
   return back;
 }
 
-/** Resolves to a safetensors file with the matrices whose names match `which` rounded. */
+/**
+ * Resolves to a file in f32 with the matrices whose names match `which` rounded; matrices that `file` itself holds as 8-bit
+ * integers are turned back into numbers first.
+ */
 export async function withRounded(
   file: ByteSource,
   which: RegExp,
   dtype: IntegerType,
 ): Promise<ByteSource> {
-  const opened = await openSafetensors(file);
+  const store = await WeightStore.open([file]);
   const tensors = await Promise.all(
-    [...opened.tensors].map(async ([name, { shape }]) => {
-      const values = await readF32(opened, name);
+    store.names().map(async (name) => {
+      const { shape } = store.info(name);
+      const values = await store.read(name);
       const isMatrix = shape.length === 2 && which.test(name);
       const data = isMatrix ? rounded(values, shape[1] ?? 1, dtype) : values;
       return [name, { dtype: 'F32', shape, data }] as const;

@@ -20,11 +20,14 @@ export function number(value) {
   return value >= 100 ? Math.round(value).toString() : value.toPrecision(3);
 }
 
-/** @param {import('../../bench/page.ts').BenchDevice} device */
+/** @param {import('../../src/engine/gpu/device.ts').Gpu['info']} device */
 export function deviceName({ vendor, architecture, device, description, software }) {
   const name = [vendor, architecture, device, description].filter((part) => part !== '').join(' ');
   return `${name} (${software ? 'processor' : 'graphics card'})`;
 }
+
+/** @param {readonly string[]} cells of a table in Markdown */
+export const markdownLine = (cells) => `| ${cells.join(' | ')} |`;
 
 /**
  * Returns a table in Markdown; numbers stand to the right.
@@ -32,7 +35,6 @@ export function deviceName({ vendor, architecture, device, description, software
  * @param {readonly (readonly string[])[]} rows
  */
 export function markdownTable(head, rows) {
-  const line = (/** @type {readonly string[]} */ cells) => `| ${cells.join(' | ')} |`;
   const rule = head.map((_, i) => (i === 0 ? '---' : '---:'));
-  return [line(head), line(rule), ...rows.map(line)].join('\n');
+  return [head, rule, ...rows].map(markdownLine).join('\n');
 }
