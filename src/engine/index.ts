@@ -22,7 +22,7 @@ export type { Catalog, CatalogModel, CatalogPart } from './models/catalog.ts';
 export { Library, libraryModels } from './models/library.ts';
 export type { DownloadCheck, FetchOptions, KeptModel, LibraryModel } from './models/library.ts';
 export { openWan } from './models/wan/animate.ts';
-export { bestFit, fitWan, HARDWARE_CLASSES, RESERVED_BYTES } from './models/wan/fit.ts';
+export { bestFit, fitWan, RESERVED_BYTES } from './models/wan/fit.ts';
 export type { FitRequest, WanChoice, WanFit } from './models/wan/fit.ts';
 export { forecastWan } from './models/wan/forecast.ts';
 export type { Forecast, StageForecast, WanFootprint, WanParts } from './models/wan/forecast.ts';

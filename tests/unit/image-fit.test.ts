@@ -5,8 +5,6 @@ import {
   sizeWithLongSide,
   uprightMatrix,
   uprightSize,
-  wanSize,
-  wanTi2vSize,
 } from '../../src/engine/image/fit.ts';
 import type { Orientation } from '../../src/engine/image/header.ts';
 
@@ -101,42 +99,5 @@ describe('working sizes', () => {
     [{ width: 800, height: 800 }, 770, 16, { width: 768, height: 768 }],
   ])('%o with long side %d in steps of %d', (shown, longSide, multiple, want) => {
     expect(sizeWithLongSide(shown, longSide, multiple)).toEqual(want);
-  });
-
-  it.each([
-    // int(sqrt(area · ratio) // 8 // 2 · 2) · 8, worked out apart
-    // (the first: √(area · 480/832) is a last bit below 480 in f64, and the reference rounds down)
-    [{ width: 832, height: 480 }, 480 * 832, { width: 832, height: 464 }],
-    [{ width: 1000, height: 1000 }, 480 * 832, { width: 624, height: 624 }],
-    [{ width: 4000, height: 3000 }, 480 * 832, { width: 720, height: 544 }],
-    [{ width: 4000, height: 3000 }, 720 * 1280, { width: 1104, height: 816 }],
-    [{ width: 1080, height: 1920 }, 720 * 1280, { width: 720, height: 1280 }],
-  ])('Wan 2.1 gives %o with area %d', (shown, area, want) => {
-    expect(wanSize(shown, area)).toEqual(want);
-  });
-
-  it.each([
-    [
-      { width: 1280, height: 704 },
-      { width: 1280, height: 704 },
-    ],
-    [
-      { width: 704, height: 1280 },
-      { width: 704, height: 1280 },
-    ],
-    [
-      { width: 1000, height: 1000 },
-      { width: 960, height: 928 },
-    ],
-    [
-      { width: 4000, height: 3000 },
-      { width: 1088, height: 800 },
-    ],
-    [
-      { width: 1920, height: 1080 },
-      { width: 1248, height: 704 },
-    ],
-  ])('Wan 2.2 TI2V gives %o', (shown, want) => {
-    expect(wanTi2vSize(shown, 704 * 1280)).toEqual(want);
   });
 });

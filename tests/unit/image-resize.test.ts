@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { crop, resizeBytes, resizeFloats, toPlanes } from '../../src/engine/image/resize.ts';
+import { crop, resizeBytes, resizeFloats } from '../../src/engine/image/resize.ts';
 import type { Raster, ResizeFilter } from '../../src/engine/image/resize.ts';
 import { fileSource } from '../../src/engine/weights/node-source.ts';
 import { openSafetensors, readF32 } from '../../src/engine/weights/safetensors.ts';
@@ -101,11 +101,4 @@ describe('crop', () => {
       expect.objectContaining({ code: 'image/size' }),
     );
   });
-});
-
-it('toPlanes separates the channels, drops transparency and normalises', () => {
-  const data = Uint8ClampedArray.of(0, 255, 51, 7, 255, 0, 102, 9);
-  const planes = toPlanes({ width: 2, height: 1, channels: 4, data }, [0.5, 0.5, 0], [0.5, 0.5, 1]);
-  const want = [-1, 1, 1, -1, 0.2, 0.4].map(Math.fround);
-  expect([...planes]).toEqual(want);
 });

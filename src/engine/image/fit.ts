@@ -86,36 +86,6 @@ export function sizeWithLongSide(shown: Size, longSide: number, multiple: number
   return { width: side(shown.width), height: side(shown.height) };
 }
 
-/**
- * Returns the size that Wan 2.1 and Wan 2.2 A14B give a picture: about `area` pixels at its aspect, both sides
- * multiples of 16 (8 for the latent, 2 for the patch), rounded down.
- */
-export function wanSize(shown: Size, area: number): Size {
-  checkSize(shown);
-  const ratio = shown.height / shown.width;
-  const side = (length: number): number =>
-    Math.max(16, Math.floor(Math.floor(length / 8) / 2) * 16);
-  return { width: side(Math.sqrt(area / ratio)), height: side(Math.sqrt(area * ratio)) };
-}
-
-/**
- * Returns the size that Wan 2.2 TI2V gives a picture: both sides multiples of 32, at most `area` pixels, of two
- * candidates (width rounded down first, or height first) the one closer in aspect.
- */
-export function wanTi2vSize(shown: Size, area: number): Size {
-  checkSize(shown);
-  const down = (length: number): number => Math.max(32, Math.floor(length / 32) * 32);
-  const ratio = shown.width / shown.height;
-  const width = Math.sqrt(area * ratio);
-  const widthFirst = { width: down(width), height: down(area / down(width)) };
-  const heightFirst = { width: down(area / down(area / width)), height: down(area / width) };
-  const stretch = (size: Size): number => {
-    const change = size.width / size.height / ratio;
-    return Math.max(change, 1 / change);
-  };
-  return stretch(widthFirst) < stretch(heightFirst) ? widthFirst : heightFirst;
-}
-
 const sizeError = ({ width, height }: Size): EngineError =>
   new EngineError(
     'image/size',

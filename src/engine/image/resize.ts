@@ -198,22 +198,3 @@ export function crop<T extends Float32Array | Uint8ClampedArray>(
   }
   return { width: part.width, height: part.height, channels, data: kept };
 }
-
-/**
- * Returns the first three channels of an 8-bit picture as planes [3, height, width], each value
- * `(byte / 255 − mean[c]) / std[c]`; mean ½ and std ½ give −1 … 1. Transparency is left out, as the references do.
- */
-export function toPlanes(
-  { width, height, channels, data }: Raster<Uint8ClampedArray>,
-  mean: readonly [number, number, number],
-  std: readonly [number, number, number],
-): Float32Array<ArrayBuffer> {
-  const area = width * height;
-  const planes = new Float32Array(3 * area);
-  for (let i = 0; i < planes.length; i++) {
-    const channel = Math.floor(i / area);
-    const byte = data[(i % area) * channels + channel] ?? 0;
-    planes[i] = (byte / 255 - (mean[channel] ?? 0)) / (std[channel] ?? 1);
-  }
-  return planes;
-}

@@ -34,9 +34,6 @@ export type WanFit = {
 /** Memory of the card that the browser, the desktop and other tabs keep to themselves. */
 export const RESERVED_BYTES = 1.5 * 2 ** 30;
 
-/** Cards by their memory, in GiB: what settings are recommended for. */
-export const HARDWARE_CLASSES: readonly number[] = [6, 8, 12, 16, 24, 48];
-
 /** Sizes to fall back to, by their longer and shorter side; both are multiples of 32. */
 const SIZES: readonly (readonly [long: number, short: number])[] = [
   [1280, 704],
