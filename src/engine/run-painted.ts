@@ -1,7 +1,7 @@
 /** Two models in one run: NewBie-image paints what a prompt says, and a Wan model goes on from that picture, which never leaves the device. */
 import { sumOfWork } from './graph/work.ts';
 import type { Size } from './image/fit.ts';
-import { coveringOnDevice } from './models/newbie/animate.ts';
+import { coveringOnDevice } from './models/newbie/covering.ts';
 import type { PaintedPicture } from './models/newbie/decode.ts';
 import { paintOnDevice } from './models/newbie/pipeline.ts';
 import { isXmlPrompt, readPrompt } from './models/newbie/prompt.ts';
