@@ -26,7 +26,7 @@ async function read(behaviour: Behaviour, start = 0, end = bytes.length): Promis
   server.behave(behaviour);
   const file = await openRemote(server.url, quick);
   const parts: Uint8Array[] = [];
-  for await (const piece of file.stream(start, end)) parts.push(piece);
+  for await (const piece of file.stream(start, end)) parts.push(piece.slice());
   return Buffer.concat(parts);
 }
 

@@ -8,7 +8,10 @@ import type { ByteSource } from './byte-source.ts';
 import type { Answer, HttpOptions } from './http.ts';
 import { patience, request, Retryable, retrying, stall, STALL_MS } from './http.ts';
 
-/** A file of known length; `stream` yields exactly the bytes [start, end), in order, in pieces as they arrive. */
+/**
+ * A file of known length; `stream` yields exactly the bytes [start, end), in order, in pieces as they arrive, each good
+ * until the next one is asked for.
+ */
 export type RemoteFile = {
   readonly url: string;
   readonly size: number;
@@ -119,7 +122,7 @@ async function whole(
   for await (const piece of piecesOf(answer, url, options)) {
     length += piece.byteLength;
     if (length > limit) throw tooLong(url, length, limit);
-    parts.push(piece);
+    parts.push(piece.slice());
   }
   const bytes = new Uint8Array(length);
   parts.reduce((at, part) => (bytes.set(part, at), at + part.byteLength), 0);
@@ -186,26 +189,48 @@ async function* connection(
   }
 }
 
-/** The body of an answer, piece by piece. Throws `Retryable` when it stalls or breaks off. */
+/** The body of an answer, piece by piece, as `stream` yields them. Throws `Retryable` when it stalls or breaks off. */
 async function* piecesOf(
   { response, watch, rest, close, stalled }: Answer,
   url: string,
   { stallMs = STALL_MS, signal }: HttpOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   try {
-    const reader = response.body?.getReader();
-    while (reader) {
+    const read = response.body ? readerOf(response.body) : nothing;
+    for (;;) {
       watch();
-      const { done, value } = await reader.read();
+      const piece = await read();
       rest();
-      if (done) return;
-      yield value;
+      if (!piece) return;
+      yield piece;
     }
   } catch (error) {
     signal?.throwIfAborted();
     throw new Retryable(stalled() ? stall(url, stallMs) : brokenOff(url, error));
   } finally {
     close();
+  }
+}
+
+/** Bytes that are read at once. */
+const READ_BYTES = 2 ** 19;
+
+const nothing = async (): Promise<undefined> => undefined;
+
+/** Returns what reads the next piece: into the same memory again and again where the browser can, a fifth faster. */
+function readerOf(body: ReadableStream<Uint8Array>): () => Promise<Uint8Array | undefined> {
+  try {
+    const reader = body.getReader({ mode: 'byob' });
+    let memory = new ArrayBuffer(READ_BYTES);
+    return async () => {
+      const { done, value } = await reader.read(new Uint8Array(memory));
+      if (done || !value) return undefined;
+      memory = value.buffer;
+      return value;
+    };
+  } catch {
+    const reader = body.getReader(); // no stream of bytes here
+    return async () => (await reader.read()).value;
   }
 }
 
