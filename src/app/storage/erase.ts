@@ -1,37 +1,9 @@
-/** What this site keeps on the machine: how much, whether the browser may remove it, and erasing all of it. */
+/** Erasing all that this site keeps on the machine. */
 import { EngineError } from '../../engine/index.ts';
-import { bytesIn, folderAt, removeEntry, storageError } from './folders.ts';
-
-/** Bytes that this site keeps. */
-export type StorageFigures = {
-  /** As the browser counts it, and the most it grants. */
-  readonly usage: number;
-  readonly quota: number;
-  /** Whether the browser promised not to remove anything by itself. */
-  readonly persisted: boolean;
-  /** Bytes in private files by top folder: `results`, `frames`, those of models, and others. */
-  readonly folders: ReadonlyMap<string, number>;
-};
+import { folderAt, removeEntry, storageError } from './folders.ts';
 
 /** An open database or file may take this long to let go. */
 const PATIENCE_MS = 5000;
-
-/** Resolves to what is kept. Throws `storage/forbidden`. */
-export async function storageFigures(): Promise<StorageFigures> {
-  try {
-    const { usage = 0, quota = 0 } = await navigator.storage.estimate();
-    const persisted = await navigator.storage.persisted();
-    const folders = new Map<string, number>();
-    const root = await folderAt();
-    for await (const [name, entry] of root.entries()) folders.set(name, await bytesIn(entry));
-    return { usage, quota, persisted, folders };
-  } catch (cause) {
-    throw storageError(cause);
-  }
-}
-
-/** Asks the browser not to remove anything by itself; resolves to its answer. */
-export const askToPersist = (): Promise<boolean> => navigator.storage.persist();
 
 /**
  * Removes everything that this site keeps: private files, databases, caches, the service worker, what is remembered. Throws

@@ -52,18 +52,6 @@ export async function removeEntry(folder: FileSystemDirectoryHandle, name: strin
   }
 }
 
-/** Resolves to the bytes of a file or of all files in a folder. */
-export async function bytesIn(
-  entry: FileSystemDirectoryHandle | FileSystemFileHandle,
-): Promise<number> {
-  if (entry.kind === 'file') return (await entry.getFile()).size;
-  let sum = 0;
-  for await (const inner of entry.values()) {
-    sum += await bytesIn(inner);
-  }
-  return sum;
-}
-
 const nameOf = (cause: unknown): string =>
   cause instanceof Error || cause instanceof DOMException ? cause.name : '';
 

@@ -14,7 +14,8 @@ import { decodePicture, intake } from '../../../src/app/files/picture.ts';
 import { exportVideo } from '../../../src/app/output/export.ts';
 import type { ExportFormat, ExportOptions } from '../../../src/app/output/formats.ts';
 import { settingsOf } from '../../../src/app/output/read-settings.ts';
-import * as erase from '../../../src/app/storage/erase.ts';
+import { eraseAll } from '../../../src/app/storage/erase.ts';
+import { folderAt } from '../../../src/app/storage/folders.ts';
 import * as history from '../../../src/app/storage/history.ts';
 import type { ResultFacts, StoredResult } from '../../../src/app/storage/history.ts';
 
@@ -28,6 +29,14 @@ async function toBase64(blob: Blob): Promise<string> {
   let text = '';
   for (const byte of new Uint8Array(await blob.arrayBuffer())) text += String.fromCharCode(byte);
   return btoa(text);
+}
+
+/** The bytes of a file, or of all files in a folder. */
+async function bytesIn(entry: FileSystemDirectoryHandle | FileSystemFileHandle): Promise<number> {
+  if (entry.kind === 'file') return (await entry.getFile()).size;
+  let sum = 0;
+  for await (const inner of entry.values()) sum += await bytesIn(inner);
+  return sum;
 }
 
 /** What `work` gives, or the code of its failure. */
@@ -195,11 +204,14 @@ const media = {
   openedBytes: (id: string) => codeOr(async () => (await history.open(id)).size),
   remove: (id: string) => history.remove(id),
   figures: async () => {
-    const { folders, ...figures } = await erase.storageFigures();
-    return { ...figures, folders: [...folders] };
+    const { quota = 0 } = await navigator.storage.estimate();
+    const folders: [name: string, bytes: number][] = [];
+    const root = await folderAt();
+    for await (const [name, entry] of root.entries()) folders.push([name, await bytesIn(entry)]);
+    return { quota, folders };
   },
   diagnostics: (facts: DiagnosticsFacts) => diagnostics(facts),
-  eraseAll: () => codeOr(async () => erase.eraseAll()),
+  eraseAll: () => codeOr(async () => eraseAll()),
 };
 
 export type Media = typeof media;
