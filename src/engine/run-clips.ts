@@ -34,7 +34,7 @@ import type { TextTokenizer } from './tokenizers/tokenizer.ts';
 import { usualPolicy } from './weights/policy.ts';
 
 /** What I2VGen-XL is asked not to show, in the words of its authors' examples. */
-export const I2VGEN_NEGATIVE_PROMPT =
+const I2VGEN_NEGATIVE_PROMPT =
   'Distorted, discontinuous, Ugly, blurry, low resolution, motionless, static, disfigured, disconnected limbs, Ugly faces, incomplete arms';
 
 /** The same policies each time: what stays on the device is known by them. */

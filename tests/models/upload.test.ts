@@ -15,7 +15,7 @@ import { testGpus } from '../helpers/devices.ts';
 import { PAPER_CAPS } from '../helpers/wan-model.ts';
 
 /** Rows and columns such that the matrix is longer than a slab, and its last slab shorter. */
-const [ROWS, WIDTH] = [2500, 1030];
+const [ROWS, WIDTH] = [4100, 1030];
 
 const values = (count: number): Float32Array =>
   Float32Array.from({ length: count }, (_, i) => seeded('w', i % 100_003));

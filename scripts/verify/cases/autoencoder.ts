@@ -79,7 +79,7 @@ const network = (name: string, values: Float32Array): Output => ({
 });
 
 /** [T, H, W, C] -> [T, C, H, W]. */
-export const channelsSecond = ({ values, shape }: Values): Float32Array =>
+const channelsSecond = ({ values, shape }: Values): Float32Array =>
   transpose(values, shape, [0, 3, 1, 2]);
 
 async function momentOutputs(

@@ -45,7 +45,7 @@ export type Asked = {
 };
 
 /** Returns the preset that is usual on a device: what is quick on a card takes a processor a quarter of an hour. */
-export const usualPreset = ({ info }: Gpu): Preset => (info.software ? 'preview' : 'standard');
+const usualPreset = ({ info }: Gpu): Preset => (info.software ? 'preview' : 'standard');
 
 /** Returns complete settings: what is given, else what is usual for the model at the preset. */
 export function settingsFor(model: RunnableModel, gpu: Gpu, given: Partial<Settings>): Settings {

@@ -39,7 +39,7 @@ export async function motionIn(video: Blob): Promise<number> {
 }
 
 /** Returns the mean of |a − b| over colours; opacity does not count. */
-export function meanDifference(a: Uint8ClampedArray, b: Uint8ClampedArray): number {
+function meanDifference(a: Uint8ClampedArray, b: Uint8ClampedArray): number {
   let sum = 0;
   for (let i = 0; i < a.length; i += 4) {
     for (let c = 0; c < 3; c++) sum += Math.abs((a[i + c] ?? 0) - (b[i + c] ?? 0));

@@ -13,7 +13,7 @@ export const results = signal<readonly ResultFacts[]>([]);
 /** The video on the stage. */
 export const shown = signal<ShownVideo | undefined>(undefined);
 /** Why the history could not be read or written. */
-export const historyFailure = signal<Failure | undefined>(undefined);
+const historyFailure = signal<Failure | undefined>(undefined);
 
 /** Looks up what is kept. */
 export const listResults = (): Promise<void> =>
@@ -32,7 +32,7 @@ export function show(result: StoredResult): void {
 }
 
 /** Takes the video off the stage. */
-export function hideResult(): void {
+function hideResult(): void {
   if (shown.value) URL.revokeObjectURL(shown.value.url);
   shown.value = undefined;
 }

@@ -9,7 +9,7 @@ export const SHAPES = ['picture', '16:9', '4:3', '1:1', '3:4', '9:16'] as const;
 export type Shape = (typeof SHAPES)[number];
 
 /** Numbers that the presets and the model set unless the person does. */
-export const OVERRIDES = ['frames', 'steps', 'fps', 'guidance', 'shift'] as const;
+const OVERRIDES = ['frames', 'steps', 'fps', 'guidance', 'shift'] as const;
 export type Override = (typeof OVERRIDES)[number];
 
 export type Wishes = {

@@ -1,7 +1,7 @@
 /** One lock over all tabs that tells whether a video is being made: a new version of the app waits for its end. */
 
 /** Name of the lock; held shared by every run. */
-export const GENERATION_LOCK = 'zoetrope/generation';
+const GENERATION_LOCK = 'zoetrope/generation';
 
 /** Resolves to what `work` gives; no update of the app is put in place until then, in any tab. */
 export function whileGenerating<T>(work: () => Promise<T>): Promise<T> {

@@ -4,7 +4,7 @@
  */
 
 /** Hosts that released models come from: the hub, its file servers, and its mirror. */
-export const HUB_HOSTS = Object.freeze([
+const HUB_HOSTS = Object.freeze([
   'https://huggingface.co',
   'https://*.hf.co',
   'https://hf-mirror.com',
@@ -33,7 +33,7 @@ const DIRECTIVES = [
 export const PAGE_POLICY = DIRECTIVES.join('; ');
 
 /** The policy as a header. */
-export const HEADER_POLICY = [...DIRECTIVES, "frame-ancestors 'none'"].join('; ');
+const HEADER_POLICY = [...DIRECTIVES, "frame-ancestors 'none'"].join('; ');
 
 /** Abilities of a page that this one never needs. */
 const REFUSED = [

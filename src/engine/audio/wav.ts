@@ -27,7 +27,7 @@ type Format = {
 };
 
 /** Whether `bytes` begin as a WAV file does. */
-export const isWav = (bytes: Uint8Array): boolean =>
+const isWav = (bytes: Uint8Array): boolean =>
   bytes.byteLength >= 12 && textAt(bytes, 0) === 'RIFF' && textAt(bytes, 8) === 'WAVE';
 
 /**

@@ -10,7 +10,7 @@ export type Orientation = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
 const ORIENTATION_TAG = 0x0112;
 
 /** Returns `value` as an orientation, 1 for anything that is none. */
-export const orientationOf = (value: number): Orientation =>
+const orientationOf = (value: number): Orientation =>
   Number.isInteger(value) && value >= 1 && value <= 8 ? (value as Orientation) : 1;
 
 /**

@@ -37,7 +37,7 @@ export function activate(kind: Activation, x: number): number {
 }
 
 /** Error function by its Maclaurin series (small |x|) or continued fraction (large |x|); within 1e-14. */
-export function erf(x: number): number {
+function erf(x: number): number {
   const a = Math.abs(x);
   if (a > 6) return Math.sign(x);
   if (a < 2.5) {

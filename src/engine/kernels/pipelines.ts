@@ -36,7 +36,7 @@ export class PipelineCache {
 }
 
 /** Returns a text that tells variants apart on one device. */
-export function variantKey({ kernel, bound, arithmetic, values }: Variant): string {
+function variantKey({ kernel, bound, arithmetic, values }: Variant): string {
   const tensors = bound.map(({ name, dtype }) => `${name}:${dtype}`).join(',');
   return `${kernel.name} ${arithmetic} ${tensors} ${Object.entries(values)
     .map(([k, v]) => `${k}=${v}`)

@@ -3,7 +3,7 @@ import wgsl from '../../shaders/resample.wgsl';
 import type { Arrays, Dims, Values } from './kernel.ts';
 import { defineKernel, input, output } from './kernel.ts';
 
-export const FILTERS = ['nearest', 'bilinear', 'bicubic'] as const;
+const FILTERS = ['nearest', 'bilinear', 'bicubic'] as const;
 export type Filter = (typeof FILTERS)[number];
 
 const TAPS: Readonly<Record<Filter, number>> = { nearest: 1, bilinear: 2, bicubic: 4 };

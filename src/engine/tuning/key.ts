@@ -4,7 +4,7 @@ import type { Dtype } from '../gpu/tensor.ts';
 import type { Dispatch, Situation } from '../kernels/kernel.ts';
 
 /** Raised when kernels change so much that old timings say nothing. */
-export const TUNING_VERSION = 1;
+const TUNING_VERSION = 1;
 
 /** Returns the name of an adapter and of what is used of it. */
 export function adapterKey({ info, caps }: Pick<Gpu, 'info' | 'caps'>): string {

@@ -29,7 +29,7 @@ export async function produceId(content: Uint8Array<ArrayBuffer>): Promise<strin
 }
 
 /** Returns the AIGC field as JSON. */
-export const aigcLabel = ({ tool }: VideoMarking, id: string): string =>
+const aigcLabel = ({ tool }: VideoMarking, id: string): string =>
   JSON.stringify({
     Label: '1', // certainly generated
     ContentProducer: tool,

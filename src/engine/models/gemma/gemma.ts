@@ -22,7 +22,7 @@ export type Probe = (name: string, tensor: Tensor) => void;
 const UNSEEN = -1e30;
 
 /** Returns the scores to add at key − query + n − 1, 0 where a query sees the key: [2n − 1]. */
-export function causalMask(n: number, window: number | undefined): Float32Array {
+function causalMask(n: number, window: number | undefined): Float32Array {
   return Float32Array.from({ length: 2 * n - 1 }, (_, i) => {
     const ahead = i - (n - 1);
     return ahead > 0 || (window !== undefined && ahead <= -window) ? UNSEEN : 0;

@@ -20,7 +20,7 @@ const parts = (name: string): { original: string; a: string; b: string } => {
  * Returns `source` with the first adapter of each weight merged where one stands beside it: W + s · B A for layers,
  * W + s · A B for tables, A [1, r, in] and B [1, out, r] there, A [1, rows, r] and B [1, r, width] here.
  */
-export function mergeAdapters(source: RowSource, scale: number): RowSource {
+function mergeAdapters(source: RowSource, scale: number): RowSource {
   const isTable = (name: string): boolean => name.endsWith('embeddings.weight');
   const adapted = (name: string): boolean =>
     name.endsWith('.weight') && source.has(parts(name).original);

@@ -7,7 +7,7 @@ import { FLOATS_PER_FRAME } from '../../kernels/blend-keys.ts';
 const product = (lengths: readonly number[]): number => lengths.reduce((a, b) => a * b, 1);
 
 /** Growth of motion over the key times, mean square one. */
-export function envelope(keys: number): number[] {
+function envelope(keys: number): number[] {
   const growth = Array.from({ length: keys }, (_, k) => ((k + 1) / keys) ** 0.75);
   const mean = growth.reduce((sum, e) => sum + e * e, 0) / keys;
   return growth.map((e) => e / Math.sqrt(mean));

@@ -120,11 +120,11 @@ const jointBlock = (config: NextDitConfig) => {
 type Triple = readonly [caption: number, row: number, column: number];
 
 /** Returns the positions of `count` text rows. */
-export const captionPositions = (count: number): Triple[] =>
+const captionPositions = (count: number): Triple[] =>
   Array.from({ length: count }, (_, i) => [i, 0, 0]);
 
 /** Returns the positions of the patches of a grid, behind a text of `captionRows` rows. */
-export const patchPositions = (captionRows: number, rows: number, columns: number): Triple[] =>
+const patchPositions = (captionRows: number, rows: number, columns: number): Triple[] =>
   Array.from({ length: rows * columns }, (_, i) => [
     captionRows,
     Math.floor(i / columns),

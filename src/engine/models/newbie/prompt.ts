@@ -4,7 +4,7 @@
  */
 import { EngineError } from '../../gpu/errors.ts';
 
-export const CHARACTER_FIELDS = [
+const CHARACTER_FIELDS = [
   'n',
   'gender',
   'appearance',
@@ -14,7 +14,7 @@ export const CHARACTER_FIELDS = [
   'interaction',
   'position',
 ] as const;
-export const GENERAL_FIELDS = [
+const GENERAL_FIELDS = [
   'count',
   'artists',
   'style',

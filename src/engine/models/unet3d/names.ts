@@ -6,11 +6,7 @@ import type { Unet3dConfig } from './config.ts';
 const HALVES = /\.ff\.net\.0\.proj\.(value|gate)\.(weight|bias)$/;
 
 /** Returns the place of `name` below `prefix`, spelled by `spell`. */
-export function unetAlias(
-  name: string,
-  prefix: string,
-  spell = (key: string): string => key,
-): Alias {
+function unetAlias(name: string, prefix: string, spell = (key: string): string => key): Alias {
   const [, half, kind] = HALVES.exec(name) ?? [];
   if (half === undefined) return prefix + spell(name);
   const whole = spell(name.replace(HALVES, `.ff.net.0.proj.${kind}`));

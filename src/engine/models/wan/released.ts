@@ -62,7 +62,7 @@ const noWeights = (id: string): EngineError =>
   new EngineError('engine/assert', `${id} — got its settings alone, needs its files — open it`);
 
 /** Resolves to the files of a model on the hub, each under its path in the model's folder. Throws what `openHub` throws. */
-export async function planModel(
+async function planModel(
   catalog: Catalog,
   id: string,
   store: Store,
