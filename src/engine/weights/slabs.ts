@@ -26,7 +26,7 @@ export type Slab = {
 };
 
 /** Values of a slab, unless a single row has more. */
-export const SLAB_VALUES = 2 ** 21;
+export const SLAB_VALUES = 2 ** 22;
 /** Rows of a slab as kernels count them: as many as one axis of a dispatch can. */
 const MOST_ROWS = 65_535;
 

@@ -17,9 +17,9 @@ import type { WeightSource } from './weight-source.ts';
 import type { Place } from './weight-memory.ts';
 
 /** Bytes of a file that are asked for at once. */
-const PIECE_BYTES = 4 * 2 ** 20;
-/** Bytes that may wait in the device's queue before more are read. */
-const QUEUED_BYTES = 64 * 2 ** 20;
+const PIECE_BYTES = 8 * 2 ** 20;
+/** Bytes after which the device's queue is looked at: twice as many may wait in it. */
+const QUEUED_BYTES = 32 * 2 ** 20;
 
 /** Writes the weights of one source. */
 export class WeightWriter {
@@ -28,6 +28,8 @@ export class WeightWriter {
   readonly #decoder: Decoder;
   readonly #quantiser: Quantiser;
   #queued = 0;
+  /** Resolves when the device has got as far as the last look at its queue. */
+  #reached: Promise<void> | undefined;
 
   constructor(gpu: Gpu, source: WeightSource) {
     this.#gpu = gpu;
@@ -120,14 +122,16 @@ export class WeightWriter {
     }
   }
 
-  /** Waits for the device when much has been queued. */
+  /** Waits for the device when much has been queued, but not until it has nothing left to do. */
   async #pace(bytes: number): Promise<void> {
     const { queue } = this.#gpu.device;
     this.#queued += bytes;
     if (this.#queued < QUEUED_BYTES) return;
-    queue.submit([]);
-    await queue.onSubmittedWorkDone();
     this.#queued = 0;
+    await this.#reached;
+    queue.submit([]);
+    this.#reached = queue.onSubmittedWorkDone();
+    this.#reached.catch(() => undefined); // told at the next look
   }
 }
 
