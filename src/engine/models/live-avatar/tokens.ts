@@ -4,8 +4,6 @@ import { checkShape } from '../../graph/graph.ts';
 import { add, addRows } from '../../graph/ops/elementwise.ts';
 import type { Patch } from '../../graph/ops/layout.ts';
 import { concat, patchify, slice } from '../../graph/ops/layout.ts';
-import type { Layer } from '../../nn/layers.ts';
-import { linear } from '../../nn/layers.ts';
 import type { Module } from '../../nn/module.ts';
 import { block, parameter } from '../../nn/module.ts';
 import { patchEmbedding } from '../wan/dit.ts';
@@ -28,17 +26,6 @@ const kinds = ({ width }: AvatarConfig): Module<Tensor> =>
 const marked = (x: Tensor, marks: Tensor, kind: keyof typeof KIND): Tensor =>
   addRows(x, slice(marks, 0, KIND[kind], 1));
 
-/** A convolution whose stride is its kernel, on the residual stream: linear on patches. */
-const packing =
-  (channels: number, width: number, { pt, ph, pw }: Patch): Module<Layer> =>
-  (scope) =>
-    linear({
-      in: channels * pt * ph * pw,
-      out: width,
-      stored: [width, channels, pt, ph, pw],
-      dtype: scope.graph.residual,
-    })(scope);
-
 /**
  * Latents [F, H, W, C] -> tokens [F · h · w, width]. The pose latent [F, H, W, poseChannels] is all zeros where there is
  * none, which leaves its bias alone.
@@ -46,9 +33,9 @@ const packing =
 export const noisyTokens = (config: AvatarConfig): Module<(x: Tensor, pose?: Tensor) => Tensor> =>
   block(
     {
-      patch_embedding: patchEmbedding(config),
+      patch_embedding: patchEmbedding(config.inChannels, config.width, config.patch),
       cond_encoder: (scope) => {
-        const encode = packing(config.poseChannels, config.width, config.patch)(scope);
+        const encode = patchEmbedding(config.poseChannels, config.width, config.patch)(scope);
         return { encode, bias: scope.weight('bias', [config.width]) };
       },
       'trainable_cond_mask.weight': kinds(config),
@@ -71,12 +58,12 @@ export const conditionTokens = (
   const { inChannels, width, patch } = config;
   return block(
     {
-      patch_embedding: patchEmbedding(config),
+      patch_embedding: patchEmbedding(config.inChannels, config.width, config.patch),
       'trainable_cond_mask.weight': kinds(config),
       frame_packer: (scope) =>
         PACKED.map((part) => ({
           ...part,
-          pack: packing(inChannels, width, part.patch)(scope.child(part.name)),
+          pack: patchEmbedding(inChannels, width, part.patch)(scope.child(part.name)),
         })),
     },
     (m, reference: Tensor, motion?: Tensor) => {

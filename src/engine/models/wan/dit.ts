@@ -5,6 +5,7 @@ import { checkShape } from '../../graph/graph.ts';
 import { attention, rope } from '../../graph/ops/attention.ts';
 import { add, addRows, geluTanh, silu } from '../../graph/ops/elementwise.ts';
 import { gatedResidual } from '../../graph/ops/gate.ts';
+import type { Patch } from '../../graph/ops/layout.ts';
 import { concat, patchify, rearrange, reshape, unpatchify } from '../../graph/ops/layout.ts';
 import { modulatedNorm } from '../../graph/ops/norm.ts';
 import type { Layer } from '../../nn/layers.ts';
@@ -185,7 +186,7 @@ export const wanTransformer = (config: WanConfig): Module<(args: TransformerArgs
   const volume = patch.pt * patch.ph * patch.pw;
   return block(
     {
-      patch_embedding: patchEmbedding(config),
+      patch_embedding: patchEmbedding(inChannels, width, patch),
       condition_embedder: timeEmbedder(config),
       blocks: (scope) => ({
         tables: modulationTables(config)(scope),
@@ -254,13 +255,13 @@ export const wanTransformer = (config: WanConfig): Module<(args: TransformerArgs
   );
 };
 
-/** The convolution whose kernel is its stride: a linear layer on patches, at the start of the residual stream. */
+/** A convolution whose stride is its kernel, at the start of the residual stream: a linear layer on patches. */
 export const patchEmbedding =
-  ({ patch: { pt, ph, pw }, inChannels, width }: WanConfig): Module<Layer> =>
+  (channels: number, width: number, { pt, ph, pw }: Patch): Module<Layer> =>
   (scope) =>
     linear({
-      in: inChannels * pt * ph * pw,
+      in: channels * pt * ph * pw,
       out: width,
-      stored: [width, inChannels, pt, ph, pw],
+      stored: [width, channels, pt, ph, pw],
       dtype: scope.graph.residual,
     })(scope);
