@@ -1,5 +1,5 @@
 /** Elements of EBML files (RFC 8794), the structure of WebM: id · size · content, read with every bound checked. */
-import { EngineError } from '../gpu/errors.ts';
+import { damaged } from './damaged.ts';
 import { joined } from './mp4-boxes.ts';
 
 export type EbmlElement = {
@@ -12,11 +12,7 @@ export type EbmlElement = {
 };
 
 /** Returns the error for a file whose structure makes no sense. */
-export const damagedWebm = (detail: string): EngineError =>
-  new EngineError(
-    'video/damaged',
-    `WebM file — got ${detail}, needs a well-formed file — export it again`,
-  );
+export const damagedWebm = damaged('WebM');
 
 /** Length in bytes of the variable-length number that begins with `first`: one more than its leading zeros. */
 const lengthOf = (first: number): number => Math.clz32(first) - 23;

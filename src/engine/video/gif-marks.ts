@@ -2,7 +2,7 @@
  * Comments and XMP in GIF files (GIF89a, XMP part 3): blocks of label and sub-blocks, added in front of the trailer and read
  * back with every bound checked.
  */
-import { EngineError } from '../gpu/errors.ts';
+import { damaged } from './damaged.ts';
 import { joined } from './mp4-boxes.ts';
 
 const EXTENSION = 0x21;
@@ -13,11 +13,7 @@ const APPLICATION = 0xff;
 const XMP_NAME = 'XMP DataXMP';
 const LARGEST_COMMENT = 2 ** 20;
 
-const damagedGif = (detail: string): EngineError =>
-  new EngineError(
-    'video/damaged',
-    `GIF file — got ${detail}, needs a well-formed file — export it again`,
-  );
+const damagedGif = damaged('GIF');
 
 const ascii = (text: string): Uint8Array<ArrayBuffer> =>
   Uint8Array.from(text, (letter) => letter.charCodeAt(0));

@@ -1,5 +1,5 @@
 /** The box structure of MP4 files (ISO 14496-12): size · type · content, read with every bound checked. */
-import { EngineError } from '../gpu/errors.ts';
+import { damaged } from './damaged.ts';
 
 export type Mp4Box = {
   /** Four Latin-1 characters. */
@@ -11,11 +11,7 @@ export type Mp4Box = {
 };
 
 /** Returns the error for a file whose structure makes no sense. */
-export const damagedMp4 = (detail: string): EngineError =>
-  new EngineError(
-    'video/damaged',
-    `MP4 file — got ${detail}, needs a well-formed file — export it again`,
-  );
+export const damagedMp4 = damaged('MP4');
 
 const viewOf = (bytes: Uint8Array): DataView =>
   new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -1,5 +1,5 @@
 /** Texts in PNG files (ISO 15948): `tEXt` chunks of keyword and ASCII, and XMP in an `iTXt` chunk. */
-import { EngineError } from '../gpu/errors.ts';
+import { damaged } from './damaged.ts';
 import { joined, setU32At, u32At } from './mp4-boxes.ts';
 
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
@@ -7,11 +7,7 @@ const HEADER_END = 33;
 const XMP_KEYWORD = 'XML:com.adobe.xmp';
 const LARGEST_TEXT = 2 ** 20;
 
-const damagedPng = (detail: string): EngineError =>
-  new EngineError(
-    'video/damaged',
-    `PNG file — got ${detail}, needs a well-formed file — export it again`,
-  );
+const damagedPng = damaged('PNG');
 
 const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   let value = byte;
