@@ -1,7 +1,7 @@
 /** What is asked of the picture pipeline, and what it refuses at the border. */
-import { EngineError } from '../../gpu/errors.ts';
 import type { RowSource } from '../../weights/mapped.ts';
 import type { Rename } from '../../weights/weight-store.ts';
+import { refuse } from '../refuse.ts';
 import type { Config } from '../wan/components.ts';
 
 /** Folder names as released. */
@@ -101,18 +101,4 @@ export function checkNewbieRequest(request: NewbieRequest, scale: GridScale): La
     `${values} values`,
   );
   return grid;
-}
-
-function refuse(
-  wrong: boolean,
-  code: string,
-  what: string,
-  have: string | number,
-  need: string,
-): void {
-  if (!wrong) return;
-  throw new EngineError(code, `${what} — got ${have}, needs ${need} — change the request`, {
-    have,
-    need,
-  });
 }

@@ -1,8 +1,8 @@
 /** What is asked of a Wan pipeline, and what it refuses at the border. */
-import { EngineError } from '../../gpu/errors.ts';
 import type { DeviceTensor } from '../../gpu/tensor.ts';
 import type { Raster } from '../../image/resize.ts';
 import type { SamplerKind, SamplerVariant } from '../../sampling/sampler.ts';
+import { refusal, refuse } from '../refuse.ts';
 import type { VaeOptions } from './vae.ts';
 
 /** A picture whose values may lie on the device as well. */
@@ -137,19 +137,3 @@ export function checkImage(
   if (!image || !fits) throw refusal('wan/image', 'picture', have, `${width} × ${height} × 3`);
   return image;
 }
-
-function refuse(
-  wrong: boolean,
-  code: string,
-  what: string,
-  have: string | number,
-  need: string,
-): void {
-  if (wrong) throw refusal(code, what, have, need);
-}
-
-const refusal = (code: string, what: string, have: string | number, need: string): EngineError =>
-  new EngineError(code, `${what} — got ${have}, needs ${need} — change the request`, {
-    have,
-    need,
-  });
