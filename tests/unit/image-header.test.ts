@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { EngineError } from '../../src/engine/gpu/errors.ts';
 import { checkPictureSize, readPictureHeader } from '../../src/engine/image/header.ts';
+import { chance } from '../helpers/chance.ts';
 
 // Tiny pictures written by Pillow and avifenc; "turned" ones carry orientation 6.
 const folder = fileURLToPath(new URL('../fixtures/pictures/', import.meta.url));
@@ -139,13 +140,7 @@ describe('a file that is no picture we take', () => {
 
 it('20,000 mutated pictures end in a header or in a typed error', () => {
   const files = readdirSync(folder).map(picture);
-  let state = 12345;
-  const random = (below: number) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % below;
-  };
+  const random = chance(12345);
   const outcomes = new Map<string, number>();
   for (let run = 0; run < 20_000; run++) {
     const file = Uint8Array.from(files[run % files.length] ?? []);

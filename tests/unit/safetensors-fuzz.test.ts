@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import { EngineError } from '../../src/engine/gpu/errors.ts';
 import { bytesSource } from '../../src/engine/weights/byte-source.ts';
 import { openSafetensors } from '../../src/engine/weights/safetensors.ts';
+import { chance } from '../helpers/chance.ts';
 import { fileOf } from '../helpers/safetensors-file.ts';
 
 // Blind byte flips die at the first gates, so most inputs are mutated as JSON and written again.
@@ -30,17 +31,6 @@ const CODES = [
   'hole-or-overlap',
   'trailing-bytes',
 ].map((kind) => `weights/${kind}`);
-
-/** Marsaglia's xorshift32: the test's own source of chance. */
-function chance(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % below;
-  };
-}
 
 type Entry = { dtype: unknown; shape: unknown; data_offsets: unknown };
 

@@ -9,6 +9,7 @@ import {
   setMp4Times,
   writeMp4Tags,
 } from '../../src/engine/video/mp4-metadata.ts';
+import { chance } from '../helpers/chance.ts';
 import { chunkBytes, mp4File } from '../helpers/mp4-file.ts';
 
 const STBL = ['moov', 'trak', 'mdia', 'minf', 'stbl'];
@@ -115,13 +116,7 @@ describe('an MP4 file', () => {
 
   it('of a stranger gives tags or a typed error, 20,000 mutations', () => {
     const whole = writeMp4Tags(mp4File(2), tags);
-    let state = 99;
-    const random = (below: number) => {
-      state ^= state << 13;
-      state ^= state >>> 17;
-      state ^= state << 5;
-      return (state >>> 0) % below;
-    };
+    const random = chance(99);
     const outcomes = new Map<string, number>();
     for (let run = 0; run < 20_000; run++) {
       const file = whole.slice(0, random(4) ? whole.length : random(whole.length));
