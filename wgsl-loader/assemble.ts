@@ -1,6 +1,8 @@
 /** Joins a `.wgsl` file with its includes and checks what can be checked without reading WGSL itself. */
 import { posix } from 'node:path';
 import { checkBindings, checkConditions } from './check.ts';
+import { errorAt } from './line.ts';
+import type { Line } from './line.ts';
 
 export type Assembled = {
   readonly name: string;
@@ -9,9 +11,6 @@ export type Assembled = {
   /** The files that went into it, the shader itself first. */
   readonly files: string[];
 };
-
-/** One line of source with the place it came from. */
-export type Line = { readonly text: string; readonly file: string; readonly number: number };
 
 type Assembly = {
   readonly read: (file: string) => string;
@@ -43,10 +42,6 @@ export function assemble(file: string, read: (file: string) => string): Assemble
     files: [...assembly.files],
   };
 }
-
-/** Returns an `Error` that points at a line. */
-export const errorAt = ({ file, number }: Line, message: string): Error =>
-  new Error(`${file}:${number}: ${message}`);
 
 /** Adds the lines of `file`; `from` is the line that asks for it, `chain` the files that lead to it. */
 function addFile(assembly: Assembly, file: string, chain: readonly string[], from: Line): void {

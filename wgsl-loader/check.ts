@@ -1,7 +1,7 @@
 /** Build-time checks of an assembled shader: balanced conditions over declared names, and unique bindings. */
 import { tokenize } from '../src/engine/gpu/condition.ts';
-import { errorAt } from './assemble.ts';
-import type { Line } from './assemble.ts';
+import { errorAt } from './line.ts';
+import type { Line } from './line.ts';
 
 /** Throws when `#if` lines do not balance, or a condition uses a name that no `#param` declares. */
 export function checkConditions(lines: readonly Line[], params: ReadonlySet<string>): void {
