@@ -130,7 +130,7 @@ export type PlanRequest = {
 export type RunContext = RunMeasures &
   Omit<ModelContext, 'progress'> & {
     readonly gpu: Gpu;
-    /** Stages with their expected milliseconds; the model's own plan at a usual speed where left out. */
+    /** Stages with their expected milliseconds; shares that are usual for any model where left out. */
     readonly expected?: readonly ExpectedStage[];
     readonly onProgress?: (event: ProgressEvent) => void;
   };
