@@ -15,7 +15,8 @@ import { sizeOf } from '../src/engine/gpu/tensor.ts';
 import { checkpointWeights } from '../src/engine/graph/graph.ts';
 import { catalogModel, parseCatalog } from '../src/engine/models/catalog.ts';
 import { partGraph } from '../src/engine/models/wan/check.ts';
-import type { ComponentName, Config } from '../src/engine/models/wan/components.ts';
+import type { Config } from '../src/engine/models/config-json.ts';
+import type { ComponentName } from '../src/engine/models/wan/components.ts';
 
 type Entry = { readonly name: string; readonly shape: readonly number[] };
 

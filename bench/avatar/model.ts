@@ -3,12 +3,9 @@ import type { Gpu } from '../../src/engine/gpu/device.ts';
 import type { DeviceTensor } from '../../src/engine/gpu/tensor.ts';
 import type { Tensor } from '../../src/engine/graph/graph.ts';
 import type { PipelineCache } from '../../src/engine/kernels/pipelines.ts';
-import type {
-  ComponentName,
-  ComponentSource,
-  Config,
-} from '../../src/engine/models/wan/components.ts';
-import { numberIn } from '../../src/engine/models/wan/components.ts';
+import type { Config } from '../../src/engine/models/config-json.ts';
+import type { ComponentName, ComponentSource } from '../../src/engine/models/wan/components.ts';
+import { numberIn } from '../../src/engine/models/config-json.ts';
 import { WeightStore } from '../../src/engine/weights/weight-store.ts';
 import { RandomFill } from '../random-weights.ts';
 

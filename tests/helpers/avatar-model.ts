@@ -11,7 +11,7 @@ import { avatarBody, avatarHead, modulation } from '../../src/engine/models/live
 import { conditionTokens, noisyTokens } from '../../src/engine/models/live-avatar/tokens.ts';
 import { parseWav2Vec2Config } from '../../src/engine/models/live-avatar/wav2vec2-config.ts';
 import { featureExtractor, wav2vec2 } from '../../src/engine/models/live-avatar/wav2vec2.ts';
-import type { Config } from '../../src/engine/models/wan/components.ts';
+import type { Config } from '../../src/engine/models/config-json.ts';
 import { wanContext } from '../../src/engine/models/wan/context.ts';
 import { parseUmt5Config, umt5Encoder } from '../../src/engine/models/wan/umt5.ts';
 import { readVaeConfig } from '../../src/engine/models/wan/vae-config.ts';

@@ -4,11 +4,8 @@ import { paperGpu } from '../../src/engine/gpu/paper.ts';
 import { sizeOf } from '../../src/engine/gpu/tensor.ts';
 import { checkpointWeights, Graph } from '../../src/engine/graph/graph.ts';
 import { seeded } from '../../src/engine/kernels/case.ts';
-import type {
-  ComponentName,
-  ComponentSource,
-  Config,
-} from '../../src/engine/models/wan/components.ts';
+import type { Config } from '../../src/engine/models/config-json.ts';
+import type { ComponentName, ComponentSource } from '../../src/engine/models/wan/components.ts';
 import { parseWanConfig } from '../../src/engine/models/wan/config.ts';
 import { wanContext } from '../../src/engine/models/wan/context.ts';
 import { wanTransformer } from '../../src/engine/models/wan/dit.ts';

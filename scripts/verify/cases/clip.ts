@@ -1,7 +1,7 @@
 /** The CLIP image encoder, up to its second last layer. */
 import { createTensor, writeTensor } from '../../../src/engine/gpu/tensor.ts';
 import { clipVision, parseClipConfig } from '../../../src/engine/models/wan/clip-vision.ts';
-import type { Config } from '../../../src/engine/models/wan/components.ts';
+import type { Config } from '../../../src/engine/models/config-json.ts';
 import { renameClip } from '../../../src/engine/models/wan/names-encoders.ts';
 import { runOnce } from '../../../src/engine/nn/run-once.ts';
 import type { CaseContext, Checker, Output } from '../case.ts';

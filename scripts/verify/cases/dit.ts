@@ -3,7 +3,7 @@ import { createTensor, sizeOf, writeTensor } from '../../../src/engine/gpu/tenso
 import type { Shape } from '../../../src/engine/gpu/tensor.ts';
 import type { Tensor } from '../../../src/engine/graph/graph.ts';
 import { timestepSinusoid } from '../../../src/engine/kernels/rope.ts';
-import type { Config } from '../../../src/engine/models/wan/components.ts';
+import type { Config } from '../../../src/engine/models/config-json.ts';
 import type { WanConfig } from '../../../src/engine/models/wan/config.ts';
 import { parseWanConfig } from '../../../src/engine/models/wan/config.ts';
 import { trimText, wanContext } from '../../../src/engine/models/wan/context.ts';

@@ -15,8 +15,8 @@ import {
   BLOCK_FRAMES,
   BLOCK_LATENTS,
 } from '../../../src/engine/models/live-avatar/stream.ts';
-import type { Config } from '../../../src/engine/models/wan/components.ts';
-import { numberIn } from '../../../src/engine/models/wan/components.ts';
+import type { Config } from '../../../src/engine/models/config-json.ts';
+import { numberIn } from '../../../src/engine/models/config-json.ts';
 import { renameWan } from '../../../src/engine/models/wan/names-dit.ts';
 import { channelsFirst } from '../axes.ts';
 import type { CaseContext, Checker, Output, Values } from '../case.ts';

@@ -10,7 +10,7 @@ import {
   conditionPositions,
 } from '../../../src/engine/models/live-avatar/positions.ts';
 import { modulation, s2vTransformer } from '../../../src/engine/models/live-avatar/s2v.ts';
-import type { Config } from '../../../src/engine/models/wan/components.ts';
+import type { Config } from '../../../src/engine/models/config-json.ts';
 import { trimText, wanContext } from '../../../src/engine/models/wan/context.ts';
 import { renameWan } from '../../../src/engine/models/wan/names-dit.ts';
 import type { Scope } from '../../../src/engine/nn/module.ts';

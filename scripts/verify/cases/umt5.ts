@@ -1,5 +1,5 @@
 /** The UMT5 text encoder, run at the true length of the text. */
-import type { Config } from '../../../src/engine/models/wan/components.ts';
+import type { Config } from '../../../src/engine/models/config-json.ts';
 import { renameUmt5 } from '../../../src/engine/models/wan/names-encoders.ts';
 import {
   parseUmt5Config,

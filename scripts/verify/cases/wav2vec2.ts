@@ -7,7 +7,7 @@ import {
   normaliseSound,
 } from '../../../src/engine/models/live-avatar/audio-features.ts';
 import { parseWav2Vec2Config } from '../../../src/engine/models/live-avatar/wav2vec2-config.ts';
-import type { Config } from '../../../src/engine/models/wan/components.ts';
+import type { Config } from '../../../src/engine/models/config-json.ts';
 import { transpose } from '../axes.ts';
 import type { Checker, Output } from '../case.ts';
 

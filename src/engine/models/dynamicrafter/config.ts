@@ -1,8 +1,8 @@
 /** The sizes of a DynamiCrafter UNet in its config, and how the released models sample. */
 import { EngineError } from '../../gpu/errors.ts';
 import type { Unet3dConfig } from '../unet3d/config.ts';
-import type { Config } from '../wan/components.ts';
-import { numberIn } from '../wan/components.ts';
+import type { Config } from '../config-json.ts';
+import { numberIn } from '../config-json.ts';
 import type { DdimConfig, Prediction } from '../../sampling/ddim.ts';
 
 /** What differs between the released samplers. */

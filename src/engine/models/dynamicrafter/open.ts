@@ -5,7 +5,7 @@ import type { TextTokenizer } from '../../tokenizers/tokenizer.ts';
 import { openWeights } from '../../weights/gguf.ts';
 import type { ModelFiles } from '../../weights/model-files.ts';
 import { WeightStore } from '../../weights/weight-store.ts';
-import type { Config } from '../wan/components.ts';
+import type { Config } from '../config-json.ts';
 import type { DynamiCrafterSource } from './see.ts';
 import type { DynamiCrafterVariant } from './variants.ts';
 import { variantParams } from './variants.ts';

@@ -1,7 +1,7 @@
 /** The settings of a DynamiCrafter model in the form of its authors' config files: model.params. */
 import { EngineError } from '../../gpu/errors.ts';
-import { numberIn } from '../wan/components.ts';
-import type { Config } from '../wan/components.ts';
+import { numberIn } from '../config-json.ts';
+import type { Config } from '../config-json.ts';
 import type { AutoencoderConfig } from '../autoencoder-kl/config.ts';
 import { parseOriginalConfig } from '../autoencoder-kl/config.ts';
 import type { DdimConfig } from '../../sampling/ddim.ts';

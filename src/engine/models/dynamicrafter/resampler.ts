@@ -12,8 +12,8 @@ import type { Module } from '../../nn/module.ts';
 import { block, list, parameter } from '../../nn/module.ts';
 import type { Alias, Rename } from '../../weights/weight-store.ts';
 import type { Probe } from '../unet3d/transformers.ts';
-import type { Config } from '../wan/components.ts';
-import { numberIn } from '../wan/components.ts';
+import type { Config } from '../config-json.ts';
+import { numberIn } from '../config-json.ts';
 
 export type ResamplerConfig = {
   readonly width: number;

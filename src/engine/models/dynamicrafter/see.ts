@@ -11,7 +11,7 @@ import type { VisionConfig } from '../openclip/vision.ts';
 import type { ClipWeights } from '../unet3d/parts.ts';
 import { partOf } from '../unet3d/parts.ts';
 import type { Share } from '../unet3d/pipeline-types.ts';
-import type { Config } from '../wan/components.ts';
+import type { Config } from '../config-json.ts';
 import { TEXT_TOKENS } from './config.ts';
 import type { DynamiCrafterParams } from './params.ts';
 import { clipPicture } from './picture.ts';

@@ -1,7 +1,7 @@
 /** Sizes of the Gemma 2 and 3 text models, from a Hugging Face config.json. */
 import { EngineError } from '../../gpu/errors.ts';
-import type { Config } from '../wan/components.ts';
-import { numberIn } from '../wan/components.ts';
+import type { Config } from '../config-json.ts';
+import { numberIn } from '../config-json.ts';
 
 /** How a layer sees and turns its tokens. */
 export type GemmaLayer = {

@@ -1,8 +1,8 @@
 /** The sizes in the config.json of an I2VGenXLUNet. */
 import { EngineError } from '../../gpu/errors.ts';
 import type { Unet3dConfig } from '../unet3d/config.ts';
-import type { Config } from '../wan/components.ts';
-import { numberIn } from '../wan/components.ts';
+import type { Config } from '../config-json.ts';
+import { numberIn } from '../config-json.ts';
 
 export type I2vgenConfig = Unet3dConfig & {
   /** Channels of a latent; the network's input has twice as many. */

@@ -4,7 +4,7 @@ import { openClipTokenizer } from '../../tokenizers/clip-vocabulary.ts';
 import type { TextTokenizer } from '../../tokenizers/tokenizer.ts';
 import type { ModelFiles } from '../../weights/model-files.ts';
 import { openModelFolder } from '../../weights/model-folder.ts';
-import type { Config } from '../wan/components.ts';
+import type { Config } from '../config-json.ts';
 import type { I2vgenSource } from './pipeline.ts';
 
 const PARTS = ['unet', 'vae', 'text_encoder', 'image_encoder'] as const;

@@ -23,7 +23,7 @@ import type { ClipWeights } from '../unet3d/parts.ts';
 import { partOf } from '../unet3d/parts.ts';
 import type { ClipPipeline } from '../unet3d/pipeline-types.ts';
 import { reporter } from '../unet3d/pipeline-types.ts';
-import type { Config } from '../wan/components.ts';
+import type { Config } from '../config-json.ts';
 import { i2vgenConditions } from './conditions.ts';
 import { parseI2vgenConfig } from './config.ts';
 import { preparePicture } from './picture.ts';

@@ -1,5 +1,5 @@
 /** The settings of the released I2VGen-XL, as its config files state them: for plans before anything is fetched. */
-import type { Config } from '../wan/components.ts';
+import type { Config } from '../config-json.ts';
 import type { I2vgenComponent } from './pipeline.ts';
 
 /** What each part's config.json says, as far as it is read. */

@@ -1,6 +1,6 @@
 /** Sizes of the Jina CLIP v2 text tower. */
-import type { Config } from '../wan/components.ts';
-import { numberIn } from '../wan/components.ts';
+import type { Config } from '../config-json.ts';
+import { numberIn } from '../config-json.ts';
 
 export type JinaConfig = {
   readonly vocabulary: number;

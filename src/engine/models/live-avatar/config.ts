@@ -1,7 +1,7 @@
 /** Sizes of the sound-driven transformer, from its config.json. */
 import { EngineError } from '../../gpu/errors.ts';
-import type { Config } from '../wan/components.ts';
-import { numberIn } from '../wan/components.ts';
+import type { Config } from '../config-json.ts';
+import { numberIn } from '../config-json.ts';
 import type { WanConfig } from '../wan/config.ts';
 import { parseWanConfig } from '../wan/config.ts';
 

@@ -14,7 +14,7 @@ import { PipelineCache } from '../../kernels/pipelines.ts';
 import type { Engine } from '../../nn/run-once.ts';
 import { runOnce } from '../../nn/run-once.ts';
 import { SHAPES_ALONE } from '../../weights/upload.ts';
-import type { Config } from '../wan/components.ts';
+import type { Config } from '../config-json.ts';
 import { parseUmt5Config, umt5Encoder } from '../wan/umt5.ts';
 import { pixelsPerLatent, readVaeConfig } from '../wan/vae-config.ts';
 import { WanVae } from '../wan/vae.ts';

@@ -7,8 +7,8 @@ import type { Engine } from '../../nn/run-once.ts';
 import { runOnce } from '../../nn/run-once.ts';
 import type { WeightSource } from '../../weights/upload.ts';
 import { SHAPES_ALONE } from '../../weights/upload.ts';
-import type { Config } from '../wan/components.ts';
-import { numberIn } from '../wan/components.ts';
+import type { Config } from '../config-json.ts';
+import { numberIn } from '../config-json.ts';
 import { renameWan } from '../wan/names-dit.ts';
 
 /** What can be asked of a file of weights. */

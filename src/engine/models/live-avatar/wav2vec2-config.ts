@@ -1,7 +1,7 @@
 /** Sizes of a wav2vec2 encoder, from its Hugging Face config.json. */
 import { EngineError } from '../../gpu/errors.ts';
-import type { Config } from '../wan/components.ts';
-import { numberIn } from '../wan/components.ts';
+import type { Config } from '../config-json.ts';
+import { numberIn } from '../config-json.ts';
 
 export type ConvSize = {
   readonly channels: number;

@@ -1,8 +1,8 @@
 /** Sizes of a NextDiT (NewBie-image, Lumina-Image 2.0), from either spelling of its config.json and from its tensors. */
 import { EngineError } from '../../gpu/errors.ts';
 import type { RowSource } from '../../weights/mapped.ts';
-import type { Config } from '../wan/components.ts';
-import { numberIn } from '../wan/components.ts';
+import type { Config } from '../config-json.ts';
+import { numberIn } from '../config-json.ts';
 
 export type NextDitConfig = {
   readonly patch: number;

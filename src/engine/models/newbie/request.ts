@@ -2,7 +2,7 @@
 import type { RowSource } from '../../weights/mapped.ts';
 import type { Rename } from '../../weights/weight-store.ts';
 import { refuse } from '../refuse.ts';
-import type { Config } from '../wan/components.ts';
+import type { Config } from '../config-json.ts';
 
 /** Folder names as released. */
 export type NewbieComponent = 'transformer' | 'text_encoder' | 'clip_model' | 'vae';

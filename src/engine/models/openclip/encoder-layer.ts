@@ -5,8 +5,8 @@ import { attention } from '../../graph/ops/attention.ts';
 import { add, geluErf, quickGelu } from '../../graph/ops/elementwise.ts';
 import { layerNorm, linear } from '../../nn/layers.ts';
 import { block } from '../../nn/module.ts';
-import type { Config } from '../wan/components.ts';
-import { numberIn } from '../wan/components.ts';
+import type { Config } from '../config-json.ts';
+import { numberIn } from '../config-json.ts';
 
 /** Sizes of a tower, under the names of Hugging Face's config.json. */
 export type TowerConfig = {

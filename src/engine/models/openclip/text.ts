@@ -6,8 +6,8 @@ import type { Module } from '../../nn/module.ts';
 import { block, list } from '../../nn/module.ts';
 import type { WeightSource } from '../../weights/upload.ts';
 import type { WeightStore } from '../../weights/weight-store.ts';
-import type { Config } from '../wan/components.ts';
-import { numberIn } from '../wan/components.ts';
+import type { Config } from '../config-json.ts';
+import { numberIn } from '../config-json.ts';
 import type { Probe, TowerConfig } from './encoder-layer.ts';
 import { encoderLayer, parseTower } from './encoder-layer.ts';
 

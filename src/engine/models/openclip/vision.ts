@@ -7,8 +7,8 @@ import type { Layer } from '../../nn/layers.ts';
 import { layerNorm, linear } from '../../nn/layers.ts';
 import type { Module } from '../../nn/module.ts';
 import { absent, block, list, parameter } from '../../nn/module.ts';
-import type { Config } from '../wan/components.ts';
-import { numberIn } from '../wan/components.ts';
+import type { Config } from '../config-json.ts';
+import { numberIn } from '../config-json.ts';
 import type { Probe, TowerConfig } from './encoder-layer.ts';
 import { encoderLayer, parseTower } from './encoder-layer.ts';
 

@@ -3,8 +3,8 @@ import { EngineError } from '../../gpu/errors.ts';
 import type { DdimConfig, Prediction } from '../../sampling/ddim.ts';
 import type { BetaSchedule, Spacing } from '../../sampling/ddim-tables.ts';
 import { TRAIN_STEPS } from '../../sampling/ddim-tables.ts';
-import type { Config } from '../wan/components.ts';
-import { numberIn } from '../wan/components.ts';
+import type { Config } from '../config-json.ts';
+import { numberIn } from '../config-json.ts';
 
 const SCHEDULES: readonly BetaSchedule[] = ['linear', 'scaled_linear', 'squaredcos_cap_v2'];
 const PREDICTIONS: readonly Prediction[] = ['epsilon', 'v_prediction', 'sample'];

@@ -7,7 +7,7 @@ import { block, list } from '../../nn/module.ts';
 import { encoderLayer } from '../openclip/encoder-layer.ts';
 import type { PictureConfig } from '../openclip/vision.ts';
 import { parsePictureConfig, pictureEmbeddings } from '../openclip/vision.ts';
-import type { Config } from './components.ts';
+import type { Config } from '../config-json.ts';
 import type { Probe } from './context.ts';
 
 /** Sizes of the encoder; the last layer of the checkpoint is never run. */

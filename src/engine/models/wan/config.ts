@@ -1,8 +1,8 @@
 /** Configuration of the Wan transformer, from either spelling of its config.json. */
 import { EngineError } from '../../gpu/errors.ts';
 import type { Patch } from '../../graph/ops/layout.ts';
-import type { Config } from './components.ts';
-import { numberIn } from './components.ts';
+import type { Config } from '../config-json.ts';
+import { numberIn } from '../config-json.ts';
 
 export type WanConfig = {
   readonly patch: Patch;

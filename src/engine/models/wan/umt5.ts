@@ -8,8 +8,8 @@ import { linear, rmsNorm } from '../../nn/layers.ts';
 import type { Module } from '../../nn/module.ts';
 import { block, list } from '../../nn/module.ts';
 import type { WeightStore } from '../../weights/weight-store.ts';
-import type { Config } from './components.ts';
-import { numberIn } from './components.ts';
+import type { Config } from '../config-json.ts';
+import { numberIn } from '../config-json.ts';
 import type { Probe } from './context.ts';
 
 export type Umt5Config = {
