@@ -6,7 +6,7 @@ import type { Precision } from '../../src/engine/graph/graph.ts';
 import { PipelineCache } from '../../src/engine/kernels/pipelines.ts';
 import { TEXT_TOWER } from '../../src/engine/models/dynamicrafter/see.ts';
 import { VARIANTS } from '../../src/engine/models/dynamicrafter/variants.ts';
-import type { ClipProgress, ClipStage } from '../../src/engine/models/unet3d/pipeline-types.ts';
+import type { ClipProgress, ClipStage } from '../../src/engine/models/unet3d/clip-pipeline.ts';
 import { clipPolicy } from '../../src/engine/models/unet3d/policy.ts';
 import { normal } from '../../src/engine/sampling/rng.ts';
 import { memoryStore } from '../../src/engine/tuning/store.ts';

@@ -20,7 +20,7 @@ import { parseI2vgenConfig } from '../../src/engine/models/i2vgenxl/config.ts';
 import { encodePrompts, encodeSeen } from '../../src/engine/models/openclip/encode.ts';
 import { parseTextConfig } from '../../src/engine/models/openclip/text.ts';
 import { parseVisionConfig } from '../../src/engine/models/openclip/vision.ts';
-import { parseDdimConfig } from '../../src/engine/models/sd/ddim-config.ts';
+import { parseDdimConfig } from '../../src/engine/models/i2vgenxl/ddim-config.ts';
 import type { Kept } from '../../src/engine/models/unet3d/denoise.ts';
 import { keepCondition, newGraph, stepGraph } from '../../src/engine/models/unet3d/denoise.ts';
 import { clipPolicy } from '../../src/engine/models/unet3d/policy.ts';

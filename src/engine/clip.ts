@@ -6,7 +6,7 @@ import type { DynamiCrafterRequest } from './models/dynamicrafter/request.ts';
 import type { DynamiCrafterSource } from './models/dynamicrafter/see.ts';
 import { generateI2vgen } from './models/i2vgenxl/pipeline.ts';
 import type { I2vgenRequest, I2vgenSource } from './models/i2vgenxl/pipeline.ts';
-import type { ClipFrame, ClipOptions } from './models/unet3d/pipeline-types.ts';
+import type { ClipFrame, ClipOptions } from './models/unet3d/clip-pipeline.ts';
 import type { Engine } from './nn/run-once.ts';
 import { residentEngine } from './resident.ts';
 import type { RunMeasures } from './resident.ts';

@@ -14,7 +14,7 @@ import type { I2vgenRequest } from './models/i2vgenxl/pipeline.ts';
 import { parseTextConfig } from './models/openclip/text.ts';
 import type { ClipForecast, ClipGround } from './models/unet3d/forecast.ts';
 import { forecastClip, PAPER_STEPS, paperWeights } from './models/unet3d/forecast.ts';
-import type { ClipFrame, ClipOptions } from './models/unet3d/pipeline-types.ts';
+import type { ClipFrame, ClipOptions } from './models/unet3d/clip-pipeline.ts';
 import { clipPolicy } from './models/unet3d/policy.ts';
 import type { Engine } from './nn/run-once.ts';
 import { samplingHooks } from './sampling/checkpoint.ts';

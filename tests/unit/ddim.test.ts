@@ -3,7 +3,7 @@ import { ddimSampler, dynamicScale } from '../../src/engine/sampling/ddim.ts';
 import { levelsOf, timestepsFor } from '../../src/engine/sampling/ddim-tables.ts';
 import { dynamiCrafterDdim } from '../../src/engine/models/dynamicrafter/config.ts';
 import { VARIANTS } from '../../src/engine/models/dynamicrafter/variants.ts';
-import { parseDdimConfig } from '../../src/engine/models/sd/ddim-config.ts';
+import { parseDdimConfig } from '../../src/engine/models/i2vgenxl/ddim-config.ts';
 
 const I2VGEN = {
   beta_schedule: 'squaredcos_cap_v2',

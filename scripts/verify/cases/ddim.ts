@@ -6,7 +6,7 @@ import { ddimStep, guided } from '../../../src/engine/graph/ops/ddim.ts';
 import type { Outputs } from '../../../src/engine/graph/ops/ddim.ts';
 import { tableRow } from '../../../src/engine/graph/ops/table.ts';
 import { record } from '../../../src/engine/graph/record.ts';
-import { parseDdimConfig } from '../../../src/engine/models/sd/ddim-config.ts';
+import { parseDdimConfig } from '../../../src/engine/models/i2vgenxl/ddim-config.ts';
 import { dynamiCrafterDdim } from '../../../src/engine/models/dynamicrafter/config.ts';
 import type { DdimConfig, DdimSampler, Guidance } from '../../../src/engine/sampling/ddim.ts';
 import { ddimSampler, dynamicScale } from '../../../src/engine/sampling/ddim.ts';

@@ -10,7 +10,7 @@ import type { TextConfig } from '../openclip/text.ts';
 import type { VisionConfig } from '../openclip/vision.ts';
 import type { ClipWeights } from '../unet3d/parts.ts';
 import { partOf } from '../unet3d/parts.ts';
-import type { Share } from '../unet3d/pipeline-types.ts';
+import type { Share } from '../unet3d/clip-pipeline.ts';
 import type { Config } from '../config-json.ts';
 import { TEXT_TOKENS } from './config.ts';
 import type { DynamiCrafterParams } from './params.ts';

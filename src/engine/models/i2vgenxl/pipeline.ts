@@ -14,18 +14,18 @@ import type { Rename } from '../../weights/weight-store.ts';
 import { encodePrompts, encodeSeen } from '../openclip/encode.ts';
 import { parseTextConfig } from '../openclip/text.ts';
 import { parseVisionConfig } from '../openclip/vision.ts';
-import { parseDdimConfig } from '../sd/ddim-config.ts';
 import type { BuildCondition } from '../unet3d/denoise.ts';
 import { denoise } from '../unet3d/denoise.ts';
 import { attendance, framesOf } from '../unet3d/finish.ts';
 import { renameUnet } from '../unet3d/names.ts';
 import type { ClipWeights } from '../unet3d/parts.ts';
 import { partOf } from '../unet3d/parts.ts';
-import type { ClipPipeline } from '../unet3d/pipeline-types.ts';
-import { reporter } from '../unet3d/pipeline-types.ts';
+import type { ClipPipeline } from '../unet3d/clip-pipeline.ts';
+import { reporter } from '../unet3d/clip-pipeline.ts';
 import type { Config } from '../config-json.ts';
 import { i2vgenConditions } from './conditions.ts';
 import { parseI2vgenConfig } from './config.ts';
+import { parseDdimConfig } from './ddim-config.ts';
 import { preparePicture } from './picture.ts';
 
 /** Folders of the released model. */

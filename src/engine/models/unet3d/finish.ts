@@ -10,7 +10,7 @@ import type { AutoencoderConfig } from '../autoencoder-kl/config.ts';
 import type { LatentClip } from '../autoencoder-kl/frames.ts';
 import { decodeFrames } from '../autoencoder-kl/frames.ts';
 import { fitColours, previewOf } from '../wan/preview.ts';
-import type { ClipFrame, ClipOptions } from './pipeline-types.ts';
+import type { ClipFrame, ClipOptions } from './clip-pipeline.ts';
 
 /** The picture that a clip starts from, as colours −1 … 1 and as latent [h, w, C]. */
 export type KnownPicture = { readonly picture: Raster; readonly latent: Float32Array };

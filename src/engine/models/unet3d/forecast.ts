@@ -12,7 +12,7 @@ import { PipelineCache } from '../../kernels/pipelines.ts';
 import type { Engine } from '../../nn/run-once.ts';
 import { SHAPES_ALONE } from '../../weights/upload.ts';
 import type { ClipWeights } from './parts.ts';
-import type { ClipFrame, ClipOptions, ClipStage } from './pipeline-types.ts';
+import type { ClipFrame, ClipOptions, ClipStage } from './clip-pipeline.ts';
 
 /** What a stage of a clip takes. */
 export type ClipStageForecast = {
