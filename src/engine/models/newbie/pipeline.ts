@@ -53,7 +53,7 @@ export type NewbieTrace =
 export type NewbieOptions = SamplingHooks & {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: NewbieProgress) => void;
-  /** Called with intermediates, which are read back for it: for tests and previews. */
+  /** Called with intermediates, which are read back for it: for tests. */
   readonly onTrace?: (trace: NewbieTrace) => void;
   /** Called after each step with a small picture of what it is becoming; for latents of FLUX, not with rk4. */
   readonly onPreview?: ((picture: Raster, step: number, steps: number) => void) | undefined;
