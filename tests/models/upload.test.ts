@@ -1,17 +1,24 @@
 /** Weights on their way to the device: in slabs, in exactly sized buffers, the same bytes as in one go. */
 import { describe, expect, it } from 'vitest';
+import type { Gpu } from '../../src/engine/gpu/device.ts';
 import type { IntegerType } from '../../src/engine/gpu/integers.ts';
+import { meterBuffers } from '../../src/engine/gpu/memory.ts';
 import { paperGpu } from '../../src/engine/gpu/paper.ts';
-import { packTensor, readBytes } from '../../src/engine/gpu/tensor.ts';
+import type { Shape } from '../../src/engine/gpu/tensor.ts';
+import { packTensor, readBytes, sizeOf } from '../../src/engine/gpu/tensor.ts';
 import { Graph } from '../../src/engine/graph/graph.ts';
 import { seeded } from '../../src/engine/kernels/case.ts';
 import { bytesSource } from '../../src/engine/weights/byte-source.ts';
+import { storedPacks } from '../../src/engine/weights/packs.ts';
 import { writeSafetensors } from '../../src/engine/weights/safetensors-writer.ts';
 import { SLAB_VALUES, slabsOf } from '../../src/engine/weights/slabs.ts';
+import { Store } from '../../src/engine/weights/store.ts';
 import type { WeightSource } from '../../src/engine/weights/upload.ts';
 import { SHAPES_ALONE, WeightSet } from '../../src/engine/weights/upload.ts';
 import { WeightStore } from '../../src/engine/weights/weight-store.ts';
 import { testGpus } from '../helpers/devices.ts';
+import { FakeDisk } from '../helpers/fake-directory.ts';
+import { FakeLocks } from '../helpers/fake-locks.ts';
 import { PAPER_CAPS } from '../helpers/wan-model.ts';
 
 /** Rows and columns such that the matrix is longer than a slab, and its last slab shorter. */
@@ -161,6 +168,45 @@ function firstDifference(got: Uint8Array, want: Uint8Array, dtype: 'f32' | 'f16'
   });
   return at < 0 ? '' : `value ${at}: got ${a[at]?.toString(16)}, want ${b[at]?.toString(16)}`;
 }
+
+describe.each(testGpus().filter(({ name }) => name === 'lavapipe'))('on $name', (open) => {
+  it.each([
+    ['f32', undefined],
+    ['f16', 'i8'],
+    ['f16', 'i4'],
+  ] as const)('memory while weights load is foretold to the byte: %s, %s', async (...way) => {
+    const [precision, type] = way;
+    const real = await open.gpu();
+    const shapes: Readonly<Record<string, Shape>> = { a: [300, 1030], b: [90, 4096], c: [77] };
+    const store = new Store({
+      ...{ folder: new FakeDisk().root, locks: new FakeLocks(), freeBytes: async () => Infinity },
+    });
+    const errors: unknown[] = [];
+    const numbers: WeightSource = {
+      info: (name) => ({ shape: shapes[name] ?? [] }),
+      read: async (name) => values(sizeOf(shapes[name] ?? [])),
+      packs: storedPacks(store, 'test', (error) => errors.push(error)),
+    };
+    const peakOf = async (gpu: Gpu, from: WeightSource): Promise<number> => {
+      const graph = new Graph({ precision, quantise: () => type });
+      for (const [name, shape] of Object.entries(shapes)) {
+        graph.weight(name, shape, { quantisable: shape.length > 1 });
+      }
+      const meter = meterBuffers(gpu.device);
+      const before = meter.liveBytes;
+      meter.resetPeak();
+      const weights = new WeightSet(gpu, from);
+      await weights.load(graph);
+      weights.destroy();
+      expect(meter.liveBytes).toBe(before);
+      return meter.peakBytes - before;
+    };
+    const measured = await peakOf(real, numbers);
+    expect(errors).toEqual([]);
+    expect(await store.list()).toHaveLength(type ? 1 : 0);
+    expect(await peakOf(paperGpu(PAPER_CAPS), SHAPES_ALONE)).toBe(measured);
+  });
+});
 
 describe('memory for weights', () => {
   it('is as large as the weights, whatever their sizes', async () => {

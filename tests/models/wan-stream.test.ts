@@ -74,6 +74,22 @@ function counted(settings: WanSettings, store?: Store): Model {
   };
 }
 
+/** The same model, whose weights are read as numbers, and which tells of each before it is read. */
+const hooked = (model: Model, before: (key: string) => void): Model => ({
+  ...model,
+  weights: async (name, rename) => {
+    const store = await model.weights(name, rename);
+    const { pieces } = store;
+    return Object.assign(store, {
+      raw: () => undefined,
+      pieces: (key: string, chunk?: number) => {
+        before(key);
+        return pieces.call(store, key, chunk);
+      },
+    });
+  },
+});
+
 const engineOf = (gpu: Gpu, more: Partial<Engine> = {}): Engine => ({
   ...{ gpu, pipelines: pipelinesOf(gpu), executor: new Executor(gpu), precision: 'f32' },
   ...more,
@@ -175,11 +191,13 @@ describe.each(testGpus().filter(({ name }) => name === 'lavapipe'))(
       const before = meter.liveBytes;
       for (const stream of [false, true]) {
         const abort = new AbortController();
-        const cancelled = run(engineOf(gpu, { stream }), counted(deep(twoExpertWan)), {
+        let denoising = false;
+        const model = hooked(counted(deep(twoExpertWan)), (key) => {
+          if (denoising && key.startsWith('blocks.3.')) abort.abort();
+        });
+        const cancelled = run(engineOf(gpu, { stream }), model, {
           signal: abort.signal,
-          onProgress: ({ stage }) => {
-            if (stage === 'denoise') abort.abort();
-          },
+          onProgress: ({ stage }) => (denoising = stage === 'denoise'),
         });
         await expect(cancelled).rejects.toMatchObject({ name: 'AbortError' });
         expect(meter.liveBytes).toBe(before);
@@ -188,22 +206,10 @@ describe.each(testGpus().filter(({ name }) => name === 'lavapipe'))(
 
     it('end the run with their own failure', async () => {
       const gpu = await open.gpu();
-      const model = counted(deep(twoExpertWan));
       let denoising = false;
-      const broken: Model = {
-        ...model,
-        weights: async (name, rename) => {
-          const store = await model.weights(name, rename);
-          const { pieces } = store;
-          return Object.assign(store, {
-            raw: () => undefined,
-            pieces: (key: string, chunk?: number) => {
-              if (denoising && key.startsWith('blocks.3.')) throw new Error('the disk is gone');
-              return pieces.call(store, key, chunk);
-            },
-          });
-        },
-      };
+      const broken = hooked(counted(deep(twoExpertWan)), (key) => {
+        if (denoising && key.startsWith('blocks.3.')) throw new Error('the disk is gone');
+      });
       const failed = run(engineOf(gpu, { stream: true }), broken, {
         onProgress: ({ stage }) => (denoising = stage === 'denoise'),
       });

@@ -25,9 +25,11 @@ export class Decoder {
     this.#factors = new Scratch(device, 'decode/factors');
   }
 
-  /** Takes what slabs of `values` values need, however they are stored. */
-  reserve(values: number): void {
-    this.#stored.atLeast(4 * values);
+  /** Takes what slabs of `rows` rows need, however they are stored: room for their bytes, and for a factor a row. */
+  reserve(rows: number, { C, taps }: RowLayout): { stored: GPUBuffer; factor: GPUBuffer } {
+    this.#calls.reserve(decodeWeights);
+    const stored = this.#stored.atLeast(4 * rows * C * taps);
+    return { stored, factor: this.#factors.atLeast(4 * rows) };
   }
 
   /**
@@ -36,24 +38,23 @@ export class Decoder {
    */
   async prepare(
     { rows, dtype: STORED, bytes, factors }: Slab,
-    { C, taps }: RowLayout,
+    layout: RowLayout,
     dtype: 'f32' | 'f16',
     { buffer, offset }: Place,
   ): Promise<(pass: GPUComputePassEncoder) => void> {
     const { queue } = this.#device;
-    this.reserve(rows * taps * C);
-    const stored = this.#stored.atLeast(bytes.byteLength);
+    const { stored, factor } = this.reserve(rows, layout);
     queue.writeBuffer(stored, 0, inWords(bytes));
+    if (factors) queue.writeBuffer(factor, 0, factors);
     const begin = Math.floor(offset / ALIGNMENT) * ALIGNMENT;
     const first = (offset - begin) / (dtype === 'f16' ? 8 : 16);
-    const factorsAt = factors && this.#factors.atLeast(4 * rows);
-    if (factors && factorsAt) queue.writeBuffer(factorsAt, 0, factors);
     const tensors: Readonly<Record<string, Bound | undefined>> = {
       x: { dtype: 'u32', buffer: stored },
-      factor: factorsAt && { dtype: 'f32', buffer: factorsAt },
+      factor: factors && { dtype: 'f32', buffer: factor },
       y: { dtype, buffer, offset: begin },
     };
-    return this.#calls.prepare(decodeWeights, tensors, { outs: rows, C, taps, first }, { STORED });
+    const dims = { ...layout, outs: rows, first };
+    return this.#calls.prepare(decodeWeights, tensors, dims, { STORED });
   }
 
   /** Frees what is held between two slabs. */

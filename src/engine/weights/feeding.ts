@@ -17,6 +17,7 @@ export type FeedStep = {
 /** The writes of one replay, made one after the other as the replay lets them. */
 export class Feeding implements Feed {
   readonly #steps: readonly FeedStep[];
+  readonly #release: () => void;
   readonly #done: Promise<void>;
   #queued = 0;
   #written = 0;
@@ -24,9 +25,10 @@ export class Feeding implements Feed {
   #failure: { readonly error: unknown } | undefined;
   #wake: (() => void)[] = [];
 
-  /** `steps` are in the order of `before`. */
-  constructor(steps: readonly FeedStep[]) {
+  /** `steps` are in the order of `before`; `release` is called when the last one is made, or none will be. */
+  constructor(steps: readonly FeedStep[], release: () => void = () => undefined) {
     this.#steps = steps;
+    this.#release = release;
     this.#done = this.#run();
   }
 
@@ -67,6 +69,8 @@ export class Feeding implements Feed {
     } catch (error) {
       this.#failure = { error };
       this.#tell();
+    } finally {
+      this.#release();
     }
   }
 

@@ -29,6 +29,11 @@ export class KernelCalls {
     this.#device = device;
   }
 
+  /** Takes what calls of a kernel need. */
+  reserve(kernel: Kernel): void {
+    this.#uniformsOf(kernel);
+  }
+
   /**
    * Resolves to what adds a call to a pass. Its dims are written at once: submit the pass before the next call of the
    * same kernel is prepared.

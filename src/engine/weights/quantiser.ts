@@ -24,6 +24,7 @@ export class Quantiser {
 
   /** Takes what rows [M, K] need, and returns where their values are expected as f32. */
   reserve([M, K]: RowsAndWidth, dtype: IntegerType): Place {
+    this.#calls.reserve(quantiseKernel(dtype));
     this.#integers.atLeast(bytesOf([M, K], dtype));
     this.#scales.atLeast(bytesOf([M, scalesPerRow(dtype, K)], 'f16'));
     return { buffer: this.#values.atLeast(bytesOf([M, K], 'f32')), offset: 0 };

@@ -72,9 +72,10 @@ export class StreamedWeights implements WeightLease {
       else blocks.set(block, [...(blocks.get(block) ?? []), tensor]);
     }
     await this.#resident.loadTensors(resident);
+    if (this.#source.shapesAlone) {
+      for (const tensor of graph.weights.values()) this.#writer.reserve(tensor);
+    }
     if (blocks.size > 0) this.#layouts.push(await this.#layOut(blocks));
-    if (this.#source.shapesAlone)
-      for (const each of graph.weights.values()) this.#writer.reserve(each);
   }
 
   get(key: string): DeviceTensor {
@@ -148,9 +149,10 @@ export class StreamedWeights implements WeightLease {
 
   /** The blocks as they lie on the device, kept; made at the first time. Undefined where nothing is kept. */
   async #packOf(layout: Layout, size: number): Promise<ByteSource | undefined> {
-    const { packs, fill } = this.#source;
+    const { packs, fill, shapesAlone } = this.#source;
     const tensors = [...layout.blocks.values()].flatMap((block) => block.tensors);
-    if (!packs || fill || !tensors.some((tensor) => tensor.graph.scales(tensor))) return undefined;
+    if (!packs || (fill && !shapesAlone)) return undefined;
+    if (!tensors.some((tensor) => tensor.graph.scales(tensor))) return undefined;
     try {
       const name = `${await packName(tensors)}-blocks`;
       const known = await packs.open(name);

@@ -42,7 +42,8 @@ export function swapFeed(
     const parts = scales ? [tensor, scales] : [tensor];
     if (pack) {
       for (const part of parts) await writeSpan(pack, spans.get(part.label), part);
-    } else await writer.write(tensor, set.get(tensor.label), scales && set.get(scales.label));
+    } else if (next.shapesAlone) writer.reserve(tensor);
+    else await writer.write(tensor, set.get(tensor.label), scales && set.get(scales.label));
   };
   const writeSpan = async (
     from: ByteSource,
@@ -61,6 +62,5 @@ export function swapFeed(
     ...{ after: after(tensor), before: Infinity },
     write: () => writeTensor(tensor),
   }));
-  const release = { after: 0, before: Infinity, write: async () => writer.release() };
-  return new Feeding([...steps, release]);
+  return new Feeding(steps, () => writer.release());
 }

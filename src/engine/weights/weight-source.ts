@@ -29,10 +29,20 @@ const noValues = (): never => {
   throw new EngineError('engine/assert', 'weights — got shapes alone, needs values');
 };
 
+/** Nothing is kept, but the first bytes are asked for, so that the space is taken which that takes. */
+const PAPER_PACKS: Packs = {
+  open: () => Promise.resolve(undefined),
+  keep: async (_name, _size, pieces) => {
+    for await (const _ of pieces) return;
+  },
+  onError: () => undefined,
+};
+
 /** Weights without values: space is taken for them as for real ones, for forecasts of memory. */
 export const SHAPES_ALONE: WeightSource = {
   info: noValues,
   read: noValues,
   fill: () => Promise.resolve(),
   shapesAlone: true,
+  packs: PAPER_PACKS,
 };

@@ -6,7 +6,7 @@ import type { Gpu } from '../gpu/device.ts';
 import { EngineError } from '../gpu/errors.ts';
 import { isIntegerType } from '../gpu/integers.ts';
 import type { Dtype } from '../gpu/tensor.ts';
-import { bytesOf, rowsOf, sizeOf } from '../gpu/tensor.ts';
+import { bytesOf, rowsOf } from '../gpu/tensor.ts';
 import type { Tensor } from '../graph/graph.ts';
 import { Decoder } from './decoder.ts';
 import type { RowLayout } from './decoder.ts';
@@ -61,10 +61,10 @@ export class WeightWriter {
   /** Takes the space that writing a weight takes beside its place. */
   reserve(tensor: Tensor): void {
     for (const part of weightParts(tensor)) {
-      const { C, taps } = layoutOf(part);
-      const outs = sizeOf(part.shape) / (C * taps);
-      const rows = Math.min(outs, rowsOfSlab(C * taps, taps));
-      this.#decoder.reserve(rows * taps * C);
+      const layout = layoutOf(part);
+      const { C, taps } = layout;
+      const rows = Math.min(rowsOf(part.shape) / taps, rowsOfSlab(C * taps, taps));
+      this.#decoder.reserve(rows, layout);
       if (isIntegerType(part.dtype)) this.#quantiser.reserve([rows * taps, C], part.dtype);
     }
   }

@@ -24,7 +24,7 @@ import { clipVision, parseClipConfig } from './clip-vision.ts';
 import type { ComponentName } from './components.ts';
 import type { WanConfig } from './config.ts';
 import { parseWanConfig } from './config.ts';
-import type { Conditions } from './expert.ts';
+import type { Conditions, Expert } from './expert.ts';
 import { loadExpert } from './expert.ts';
 import { MASK_CHANNELS } from './image-condition.ts';
 import type { LatentSize } from './pipeline-request.ts';
@@ -223,11 +223,21 @@ const denoiseStage = (plan: Plan): Promise<StageForecast> =>
         next,
       );
       step = counter.count(expert.step);
+      await succession(expert);
       expert.destroy(); // the second is loaded when the first is gone
     }
     state.destroy();
     return sumOfWork([...counter.runs, { ...timesWork(step, steps), pipelines: step.pipelines }]);
   });
+
+/** Lets the second expert take the place of the first, where it can. */
+async function succession({ step, succeed, succeeded }: Expert): Promise<void> {
+  await succeed?.();
+  const feed = step.feed?.();
+  feed?.queued(Infinity);
+  await feed?.end();
+  await succeeded?.();
+}
 
 const decodeStage = (plan: Plan): Promise<StageForecast> =>
   measured(plan, 'decode', async () => {
