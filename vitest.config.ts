@@ -3,14 +3,19 @@ import { wgslLoader } from './wgsl-loader/index.ts';
 
 const plugins = [wgslLoader()];
 
-/** Three tiers: pure TypeScript, the software GPU adapters in Node, and the app in a browser. */
+/** Three tiers, one after another: pure TypeScript, the software GPU adapters in Node, and the app in a browser. */
 export default defineConfig({
   test: {
     reporters: ['default'],
     projects: [
       {
         plugins,
-        test: { name: 'unit', include: ['tests/unit/**/*.test.ts'], environment: 'node' },
+        test: {
+          name: 'unit',
+          include: ['tests/unit/**/*.test.ts'],
+          environment: 'node',
+          sequence: { groupOrder: 0 },
+        },
       },
       {
         plugins,
@@ -22,6 +27,7 @@ export default defineConfig({
           pool: 'forks',
           // Compiling takes most of the time, on one core a file.
           maxWorkers: 2,
+          sequence: { groupOrder: 1 },
           testTimeout: 120_000,
           hookTimeout: 60_000,
         },
@@ -34,6 +40,7 @@ export default defineConfig({
           environment: 'node',
           pool: 'forks',
           maxWorkers: 1,
+          sequence: { groupOrder: 2 },
           testTimeout: 300_000,
           hookTimeout: 120_000,
         },
