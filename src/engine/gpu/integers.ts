@@ -7,7 +7,7 @@
  *         are four neighbours each, in order.
  *
  * Rows are padded with the value 0 to whole 16 bytes. What the integers mean is said by scales that stand beside
- * them; see kernels/quantise.ts. `i4x64` is `i4` with one scale for sixty-four values in place of thirty-two.
+ * them; see kernels/quantisation.ts. `i4x64` is `i4` with one scale for sixty-four values in place of thirty-two.
  */
 
 export type IntegerType = 'i8' | 'i4' | 'i4x64';

@@ -11,7 +11,7 @@ import type { DeviceTensor, Dtype, Shape } from '../gpu/tensor.ts';
 import { bytesOf, rowsOf, sizeOf } from '../gpu/tensor.ts';
 import type { Dispatch } from '../kernels/kernel.ts';
 
-/** How weight values are laid out for the kernel that reads them; see weights/pack.ts. */
+/** How weight values are laid out for the kernel that reads them; see weights/weight-writer.ts. */
 export type Packing = 'plain' | 'conv';
 
 export type TensorSource =
@@ -207,7 +207,7 @@ export class Graph {
 
   /**
    * Returns `parts`, weights of one type and width, stacked row upon row: the same tensor each time. They are loaded
-   * as one; the parts themselves only where something else reads them (see passes/prune.ts).
+   * as one; the parts themselves only where something else reads them (see passes/substitute.ts).
    */
   stack(parts: readonly Tensor[]): Tensor {
     const [first] = parts;
