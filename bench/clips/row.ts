@@ -1,13 +1,14 @@
 /** A whole DynamiCrafter clip with random weights, stage by stage, as the app makes it: prompt and picture to frames. */
-import { dynamiCrafterClip } from '../../src/engine/clip.ts';
 import { openDevice } from '../../src/engine/gpu/device.ts';
 import { meterBuffers } from '../../src/engine/gpu/memory.ts';
 import type { Precision } from '../../src/engine/graph/graph.ts';
 import { PipelineCache } from '../../src/engine/kernels/pipelines.ts';
+import { generateDynamiCrafter } from '../../src/engine/models/dynamicrafter/pipeline.ts';
 import { TEXT_TOWER } from '../../src/engine/models/dynamicrafter/see.ts';
 import { VARIANTS } from '../../src/engine/models/dynamicrafter/variants.ts';
 import type { ClipProgress, ClipStage } from '../../src/engine/models/unet3d/clip-pipeline.ts';
 import { clipPolicy } from '../../src/engine/models/unet3d/policy.ts';
+import { residentEngine } from '../../src/engine/resident.ts';
 import { normal } from '../../src/engine/sampling/rng.ts';
 import { memoryStore } from '../../src/engine/tuning/store.ts';
 import { usualPolicy } from '../../src/engine/weights/policy.ts';
@@ -52,11 +53,11 @@ export async function measureClip(entry: GPU, row: ClipRow): Promise<ClipResult>
   const source = dynamiCrafter(gpu, new PipelineCache(gpu.device), variant, tiny);
   const { width, height } = tiny ? { width: TINY_SIDE, height: TINY_SIDE } : VARIANTS[variant];
   const type = weights === 'as computed' ? undefined : weights;
-  const run = {
-    ...{ gpu, precision, keepBytes: Infinity },
-    quantise: clipPolicy(type && usualPolicy(type)),
+  const measures = {
+    keepBytes: Infinity,
     ...(!gpu.info.software && { tuning: memoryStore() }),
   };
+  const quantise = clipPolicy(type && usualPolicy(type));
   const rows = (count: number, of: number): Float32Array => normal(3, 0, count * of);
   const request = {
     prompt: Array.from({ length: TEXT_TOWER.positions }, (_, i) => 1000 + i),
@@ -75,9 +76,15 @@ export async function measureClip(entry: GPU, row: ClipRow): Promise<ClipResult>
   };
   const make = async (count: number): Promise<StageClock> => {
     const clock = new StageClock();
-    const told = { ...run, onProgress: (event: ClipProgress) => clock.mark(event) };
+    const engine = { ...(await residentEngine(gpu, measures)), precision, quantise };
+    const clip = generateDynamiCrafter(
+      engine,
+      source,
+      { ...request, steps: count },
+      { onProgress: (event) => clock.mark(event) },
+    );
     let [seen, sum] = [0, 0];
-    for await (const { data } of dynamiCrafterClip(source, { ...request, steps: count }, told)) {
+    for await (const { data } of clip) {
       seen++;
       sum += data.reduce((a, b) => a + b, 0);
     }

@@ -1,13 +1,4 @@
 /** The engine's public API. */
-export {
-  cutPicture,
-  dynamiCrafterClip,
-  i2vgenClip,
-  openDynamiCrafter,
-  openI2vgen,
-  parseClipModels,
-} from './clip.ts';
-export type { ClipRun } from './clip.ts';
 export { openDevice } from './gpu/device.ts';
 export type { Capabilities, Gpu } from './gpu/device.ts';
 export { EngineError } from './gpu/errors.ts';
@@ -21,6 +12,7 @@ export { catalogModel, parseCatalog } from './models/catalog.ts';
 export type { Catalog, CatalogModel, CatalogPart } from './models/catalog.ts';
 export { Library, libraryModels } from './models/library.ts';
 export type { DownloadCheck, FetchOptions, KeptModel, LibraryModel } from './models/library.ts';
+export { parseClipModels } from './models/unet3d/catalog.ts';
 export { openWan } from './models/wan/animate.ts';
 export { bestFit, fitWan, RESERVED_BYTES } from './models/wan/fit.ts';
 export type { FitRequest, WanChoice, WanFit } from './models/wan/fit.ts';

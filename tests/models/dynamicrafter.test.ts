@@ -1,9 +1,13 @@
 /** DynamiCrafter from a PyTorch checkpoint to frames, on a model of a few thousand weights. */
 import { expect, it } from 'vitest';
-import { dynamiCrafterClip, openDynamiCrafter } from '../../src/engine/clip.ts';
-import type { ClipRun } from '../../src/engine/clip.ts';
+import type { Gpu } from '../../src/engine/gpu/device.ts';
+import { openDynamiCrafter } from '../../src/engine/models/dynamicrafter/open.ts';
+import { generateDynamiCrafter } from '../../src/engine/models/dynamicrafter/pipeline.ts';
 import type { DynamiCrafterRequest } from '../../src/engine/models/dynamicrafter/request.ts';
 import type { DynamiCrafterSource } from '../../src/engine/models/dynamicrafter/see.ts';
+import type { ClipOptions } from '../../src/engine/models/unet3d/clip-pipeline.ts';
+import { residentEngine } from '../../src/engine/resident.ts';
+import type { RunMeasures } from '../../src/engine/resident.ts';
 import type { Checkpoint } from '../../src/engine/sampling/checkpoint.ts';
 import { bytesSource } from '../../src/engine/weights/byte-source.ts';
 import { testGpus } from '../helpers/devices.ts';
@@ -39,10 +43,12 @@ const folder = {
 async function frames(
   source: DynamiCrafterSource,
   request: DynamiCrafterRequest,
-  run: ClipRun,
+  run: ClipOptions & RunMeasures & { readonly gpu: Gpu },
 ): Promise<number[][]> {
+  const engine = { ...(await residentEngine(run.gpu, run)), precision: 'f32' } as const;
   const all: number[][] = [];
-  for await (const { data } of dynamiCrafterClip(source, request, run)) all.push([...data]);
+  for await (const { data } of generateDynamiCrafter(engine, source, request, run))
+    all.push([...data]);
   return all;
 }
 
@@ -55,7 +61,7 @@ it(`makes clips on ${first?.name}`, async () => {
   const { source, tokens } = await openDynamiCrafter(folder, { params: TINY });
   expect(tokens, 'no tokenizer in the folder').toBeUndefined();
   const stages = new Set<string>();
-  const run = { gpu, precision: 'f32' } as const;
+  const run = { gpu };
   const of = (request: Partial<DynamiCrafterRequest>): Promise<number[][]> =>
     frames(source, { ...REQUEST, ...request }, run);
   const video = await frames(source, REQUEST, {
