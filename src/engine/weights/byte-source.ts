@@ -48,14 +48,14 @@ const AHEAD_BYTES = 16 * 2 ** 20;
  * while one is worked on: reading and converting take no longer than the slower of the two, and a place that answers each
  * request late is asked several times at once.
  */
-export async function* readAhead(
-  source: ByteSource,
+export async function* readAhead<Bytes extends Uint8Array>(
+  source: { read(start: number, end: number): Promise<Bytes> },
   start: number,
   end: number,
   step: number,
-): AsyncGenerator<Uint8Array, void, undefined> {
+): AsyncGenerator<Bytes, void, undefined> {
   const most = 1 + Math.max(1, Math.floor(AHEAD_BYTES / step));
-  const asked: Promise<Uint8Array>[] = [];
+  const asked: Promise<Bytes>[] = [];
   let at = start;
   const ask = (): void => {
     for (; at < end && asked.length < most; at += step) {

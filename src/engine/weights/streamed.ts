@@ -6,7 +6,6 @@ import { withinMemory } from '../gpu/allocate.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { EngineError } from '../gpu/errors.ts';
 import type { DeviceTensor } from '../gpu/tensor.ts';
-import { readBytes } from '../gpu/tensor.ts';
 import { GPUUsage } from '../gpu/usage.ts';
 import type { Graph, Tensor } from '../graph/graph.ts';
 import type { Feed, Recording } from '../graph/record.ts';
@@ -16,6 +15,7 @@ import { Feeding, slotLoads } from './feeding.ts';
 import type { WeightLease } from './keeper.ts';
 import { packBytes, packName, packSpans } from './packs.ts';
 import { checkShapes, WeightSet } from './upload.ts';
+import { readBuffer } from './weight-memory.ts';
 import type { WeightSource } from './weight-source.ts';
 import { WeightWriter } from './weight-writer.ts';
 
@@ -172,12 +172,7 @@ export class StreamedWeights implements WeightLease {
       const buffer = layout.slots[slot];
       if (!buffer) continue;
       await this.#write(layout, number, slot);
-      const size = packBytes(tensors);
-      for (let offset = 0; offset < size; offset += PIECE_BYTES) {
-        const shape = [Math.min(size - offset, PIECE_BYTES) / 4];
-        const part = { label: 'block', shape, dtype: 'u32', buffer, offset } as const;
-        yield new Uint8Array(await readBytes(this.#gpu.device, part));
-      }
+      yield* readBuffer(this.#gpu.device, buffer, packBytes(tensors));
     }
   }
 

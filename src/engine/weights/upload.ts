@@ -1,7 +1,7 @@
 /** The weights of one model on the device: read from a store by key, packed for the kernels, in few large buffers. */
 import { EngineError } from '../gpu/errors.ts';
 import type { DeviceTensor, Dtype, Shape } from '../gpu/tensor.ts';
-import { bytesOf, readBytes, sizeOf } from '../gpu/tensor.ts';
+import { bytesOf, sizeOf } from '../gpu/tensor.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { checkpointWeights } from '../graph/graph.ts';
 import type { Graph, Tensor } from '../graph/graph.ts';
@@ -9,7 +9,7 @@ import { readAhead } from './byte-source.ts';
 import type { ByteSource } from './byte-source.ts';
 import type { Packs } from './packs.ts';
 import { packName } from './packs.ts';
-import { WeightMemory } from './weight-memory.ts';
+import { readBuffer, WeightMemory } from './weight-memory.ts';
 import type { WeightSource } from './weight-source.ts';
 import { weightParts, weightSourceOf, WeightWriter } from './weight-writer.ts';
 
@@ -164,19 +164,7 @@ async function* readBuffers(
   device: GPUDevice,
   buffers: readonly GPUBuffer[],
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  for (const buffer of buffers) {
-    for (let offset = 0; offset < buffer.size; offset += PACK_BYTES) {
-      const bytes = Math.min(buffer.size - offset, PACK_BYTES);
-      const part = {
-        label: buffer.label,
-        shape: [bytes / 4],
-        dtype: 'u32',
-        buffer,
-        offset,
-      } as const;
-      yield new Uint8Array(await readBytes(device, part));
-    }
-  }
+  for (const buffer of buffers) yield* readBuffer(device, buffer, buffer.size);
 }
 
 /** Bytes of the places that a weight takes: its own, and that of its scales. */

@@ -2,7 +2,9 @@
 import { withinMemory } from '../gpu/allocate.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { EngineError } from '../gpu/errors.ts';
+import { readBytes } from '../gpu/tensor.ts';
 import { GPUUsage } from '../gpu/usage.ts';
+import { readAhead } from './byte-source.ts';
 
 /** Where bytes lie on the device. */
 export type Place = { readonly buffer: GPUBuffer; readonly offset: number };
@@ -85,4 +87,22 @@ export class WeightMemory {
     this.#buffers.push(buffer);
     return buffer;
   }
+}
+
+/** Bytes of a buffer that are read at once. */
+const READ_BYTES = 16 * 2 ** 20;
+
+/** Yields the first `size` bytes of `buffer` in pieces; the next one is on its way while one is worked on. */
+export function readBuffer(
+  device: GPUDevice,
+  buffer: GPUBuffer,
+  size: number,
+): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
+  const read = async (start: number, end: number): Promise<Uint8Array<ArrayBuffer>> => {
+    const shape = [(end - start) / 4];
+    const { label } = buffer;
+    const part = { label, shape, dtype: 'u32', buffer, offset: start } as const;
+    return new Uint8Array(await readBytes(device, part));
+  };
+  return readAhead({ read }, 0, size, READ_BYTES);
 }
