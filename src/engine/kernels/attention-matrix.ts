@@ -1,33 +1,40 @@
 /** attention-matrix: attention by subgroup matrices, where the device has them. */
 import wgsl from '../../shaders/attention-matrix.wgsl';
-import { attention } from './attention.ts';
+import { attention, attentionDims } from './attention.ts';
+import type { Values } from './kernel.ts';
 import { defineKernel } from './kernel.ts';
 
-/** Widest head whose queries and sums a subgroup of 32 can hold. */
+/** Widest head whose queries and sums a team of two subgroups can hold. */
 const WIDEST = 128;
 
 /** Rows below which most of a workgroup would idle. */
 const FEWEST_ROWS = 32;
 
-/** Workgroup memory at the widest head: 32 keys and values, scores of 64 rows, a flag. */
-const WORKGROUP_BYTES = 2 * 32 * 34 * 8 + 64 * 9 * 16 + 4;
+/** Widest head with which two workgroups of two teams fit the memory of a processor. */
+const NARROW = 64;
+
+const rowsOf = ({ TEAMS }: Values): number => 32 * Number(TEAMS);
+
+/** Workgroup memory: 32 keys and values, weights and scores of all rows, a flag. */
+const workgroupBytes = (values: Values): number =>
+  2 * 32 * (4 * Number(values['PIECES']) + 2) * 8 + rowsOf(values) * (10 * 8 + 9 * 16) + 4;
 
 export const attentionMatrix = defineKernel({
   ...attention,
   name: 'attention-matrix',
   wgsl,
   features: ['subgroup-matrix'],
-  tune: {},
-  choose: ({ D = 16 }) => ({ PIECES: Math.ceil(D / 16) }),
-  suits: (_, { caps, dims, arithmetic, dtypes }) => {
+  tune: { TEAMS: [4, 2] },
+  choose: ({ D = 16 }) => ({ PIECES: Math.ceil(D / 16), TEAMS: D <= NARROW ? 2 : 4 }),
+  suits: (values, { caps, dims, arithmetic, dtypes }) => {
     const { D = 1, Lq = 1 } = dims;
     return (
       arithmetic === 'f16' &&
       dtypes['bias'] === undefined &&
-      D % 16 === 0 &&
+      D % 32 === 0 &&
       D <= WIDEST &&
       Lq >= FEWEST_ROWS &&
-      caps.workgroupBytes >= WORKGROUP_BYTES &&
+      caps.workgroupBytes >= workgroupBytes(values) &&
       caps.subgroupSize.min === 32 &&
       caps.subgroupSize.max === 32 &&
       caps.subgroupMatrix.some(
@@ -36,5 +43,20 @@ export const attentionMatrix = defineKernel({
       )
     );
   },
-  grid: ({ Lq = 1, heads = 1, groups = 1 }) => [Math.ceil(Lq / 64), heads, groups],
+  grid: ({ Lq = 1, heads = 1, groups = 1 }, values) => [
+    Math.ceil(Lq / rowsOf(values)),
+    heads,
+    groups,
+  ],
+  cases: [
+    ...attention.cases,
+    {
+      dims: { ...attentionDims(2, 64, 133, 75), lastKeyBias: 1.5, groups: 2 },
+      absent: ['bias', 'residual'],
+      fill: (name: string, i: number) =>
+        (name === 'k' ? 0.03 * (Math.floor(i / 128) % 75) : name === 'q' ? 1 : 0) +
+        0.4 * Math.sin(i * (name === 'q' ? 0.37 : 0.73)),
+      why: 'heads of 64, scores that grow from key to key, two groups',
+    },
+  ],
 });
