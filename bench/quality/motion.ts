@@ -5,6 +5,7 @@ import type { Raster } from '../../src/engine/image/resize.ts';
 import { PipelineCache } from '../../src/engine/kernels/pipelines.ts';
 import type { MotionEngine, MotionReport } from '../../src/engine/models/motion/index.ts';
 import { loadMotion } from '../../src/engine/models/motion/index.ts';
+import { integerTypeOf } from '../../src/engine/settings.ts';
 import type { ByteSource } from '../../src/engine/weights/byte-source.ts';
 import type { Distance } from './lpips.ts';
 import type { Likeness, Pixels } from './metrics.ts';
@@ -97,6 +98,6 @@ export class MotionTrial {
 
   async #stored(storage: Storage): Promise<ByteSource> {
     if (storage === 'f32' || storage === 'f16') return this.#weights;
-    return withRounded(this.#weights, MATRICES, storage === 'int8' ? 'i8' : 'i4');
+    return withRounded(this.#weights, MATRICES, integerTypeOf(storage));
   }
 }

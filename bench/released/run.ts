@@ -9,6 +9,7 @@ import type { WanParts } from '../../src/engine/models/wan/forecast.ts';
 import { forecastWan } from '../../src/engine/models/wan/forecast.ts';
 import { generate } from '../../src/engine/models/wan/pipeline.ts';
 import { residentEngine } from '../../src/engine/resident.ts';
+import { integerTypeOf } from '../../src/engine/settings.ts';
 import { umt5Tokenizer } from '../../src/engine/tokenizers/tokenizer.ts';
 import { createMp4Writer } from '../../src/engine/video/mp4-writer.ts';
 import { pickedFiles, urlFiles } from '../../src/engine/weights/model-files.ts';
@@ -78,7 +79,7 @@ export async function runRow(
       ? pickedFiles(files.map((file, i) => ({ path: `model/${row.paths[i] ?? ''}`, file })))
       : urlFiles(row.folder, {}, row.paths);
   const counted = reads.files(picked, kept, row.keep ?? '');
-  const quantise = row.weights && usualPolicy(row.weights === 'int8' ? 'i8' : 'i4');
+  const quantise = row.weights && usualPolicy(integerTypeOf(row.weights));
   const engine = { ...(await residentEngine(gpu, {})), precision, quantise, stream };
   const clock = new StageClock(meter, say);
 
@@ -93,7 +94,7 @@ export async function runRow(
   const tokens = await umt5Tokenizer(tokenizer);
   const prompt = tokens(PROMPT);
   const footprint = { width, height, frames, steps, guided: guidance > 1, image: true, stream };
-  const weights = row.weights && (row.weights === 'int8' ? 'i8' : 'i4');
+  const weights = row.weights && integerTypeOf(row.weights);
   const forecast = await forecastWan(
     await configsOf(parts),
     { ...footprint, tokens: prompt.length, weights },

@@ -4,6 +4,7 @@ import type { Sound } from './audio/sound.ts';
 import { resampleSound } from './audio/resample.ts';
 import { EngineError } from './gpu/errors.ts';
 import { NO_WORK } from './graph/work.ts';
+import { coloursOnWhite } from './image/colours.ts';
 import type { Size } from './image/fit.ts';
 import type { Raster } from './image/resize.ts';
 import { VIDEO_RATE } from './models/live-avatar/audio-features.ts';
@@ -21,7 +22,9 @@ import { avatarSize } from './models/live-avatar/size.ts';
 import { BLOCK_FRAMES } from './models/live-avatar/stream.ts';
 import type { ComponentName, ComponentSource } from './models/wan/components.ts';
 import type { Engine } from './nn/run-once.ts';
+import { needPicture } from './run.ts';
 import type { RunFrame, RunnableModel } from './run.ts';
+import { integerTypeOf } from './settings.ts';
 import type { Settings } from './settings.ts';
 import { umt5Tokenizer } from './tokenizers/tokenizer.ts';
 import { SOUND_TRACK_RATE } from './video/sound-track.ts';
@@ -151,7 +154,7 @@ export function runnableAvatar(
       standard: { fps: VIDEO_RATE, steps },
       high: { fps: VIDEO_RATE, steps },
     },
-    quantise: ({ weights }) => weights && avatarPolicy(weights === 'int8' ? 'i8' : 'i4'),
+    quantise: ({ weights }) => weights && avatarPolicy(integerTypeOf(weights)),
     sizeFor(picture, settings) {
       const { width, height } = areaOf(settings);
       return avatarSize(settings.size ?? picture, width * height);
@@ -167,7 +170,7 @@ export function runnableAvatar(
         {
           ...{ sample_steps, skip_last_step, infer_frames, kv_cache, video: size },
           ...{ tokens: MOST_TOKENS, blocks: 2 },
-          ...(weights && { weights: weights === 'int8' ? 'i8' : 'i4' }),
+          ...(weights && { weights: integerTypeOf(weights) }),
         },
         precision,
         caps,
@@ -187,16 +190,18 @@ export function runnableAvatar(
       };
     },
     async *run(engine, { picture, sound, settings }, { progress, signal, finishEarly }) {
-      if (!picture) {
-        throw new EngineError('avatar/image', 'picture — got none, needs one — choose a picture');
-      }
+      const portrait = needPicture(picture);
       if (!sound) {
         throw new EngineError('audio/missing', 'sound — got none, needs one — choose a sound file');
       }
-      const { width, height } = picture;
+      const { width, height } = portrait;
       const before = engine.executor.stats;
       const speech = {
-        ...{ picture: withoutAlpha({ ...picture, channels: 4 }), sound, prompt: settings.prompt },
+        ...{
+          picture: coloursOnWhite({ ...portrait, channels: 4 }),
+          sound,
+          prompt: settings.prompt,
+        },
         settings: own(settings, { width, height }),
       };
       const { shown, blocks } = yield* spokenFrames(engine, files, speech, {
@@ -215,15 +220,3 @@ export function runnableAvatar(
 
 /** Tokens that are counted on where a prompt is not read yet. */
 const MOST_TOKENS = 128;
-
-/** Returns bytes, white behind what is transparent, as RGB in 0..1. */
-export function withoutAlpha({ width, height, channels, data }: Raster<Uint8ClampedArray>): Raster {
-  const rgb = new Float32Array(width * height * 3);
-  for (let p = 0; p < width * height; p++) {
-    const alpha = channels === 4 ? (data[4 * p + 3] ?? 255) / 255 : 1;
-    for (let c = 0; c < 3; c++) {
-      rgb[3 * p + c] = 1 + alpha * ((data[channels * p + c] ?? 0) / 255 - 1);
-    }
-  }
-  return { width, height, channels: 3, data: rgb };
-}

@@ -1,6 +1,7 @@
 /** I2VGen-XL and DynamiCrafter in the shape of a run. */
 import { EngineError } from './gpu/errors.ts';
 import { NO_WORK } from './graph/work.ts';
+import { coloursOf, pixelsOf } from './image/colours.ts';
 import type { Raster } from './image/resize.ts';
 import type { OpenDynamiCrafter } from './models/dynamicrafter/open.ts';
 import { generateDynamiCrafter } from './models/dynamicrafter/pipeline.ts';
@@ -18,6 +19,7 @@ import type { ClipFrame, ClipOptions } from './models/unet3d/clip-pipeline.ts';
 import { clipPolicy } from './models/unet3d/policy.ts';
 import type { Engine } from './nn/run-once.ts';
 import { samplingHooks } from './sampling/checkpoint.ts';
+import { needPicture } from './run.ts';
 import type {
   ModelContext,
   ModelReport,
@@ -251,11 +253,6 @@ async function* runClip(
   };
 }
 
-function needPicture(picture: Picture | undefined): Picture {
-  if (picture) return picture;
-  throw new EngineError('clip/image', 'picture — got none, needs one — choose a picture');
-}
-
 function needTokens(tokens: TextTokenizer | undefined): TextTokenizer {
   if (tokens) return tokens;
   throw new EngineError(
@@ -300,16 +297,4 @@ function bytesOf({ width, height, data }: Picture): Raster<Uint8ClampedArray> {
 }
 
 /** RGBA -> RGB in −1 … 1. */
-const signedOf = (picture: Picture): Raster => {
-  const { data, ...raster } = bytesOf(picture);
-  return { ...raster, data: Float32Array.from(data, (value) => (value / 255) * 2 - 1) };
-};
-
-/** RGB in 0 … 1 -> RGBA. */
-function pixelsOf(rgb: Float32Array): Uint8ClampedArray<ArrayBuffer> {
-  const data = new Uint8ClampedArray((rgb.length / 3) * 4).fill(255);
-  for (let i = 0; i < rgb.length / 3; i++) {
-    for (let c = 0; c < 3; c++) data[4 * i + c] = 255 * (rgb[3 * i + c] ?? 0);
-  }
-  return data;
-}
+const signedOf = (picture: Picture): Raster => coloursOf({ ...picture, channels: 4 }, -1);

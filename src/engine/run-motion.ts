@@ -4,6 +4,7 @@ import { NO_WORK } from './graph/work.ts';
 import type { Engine } from './nn/run-once.ts';
 import { loadMotion, planMotion } from './models/motion/index.ts';
 import type { MotionFiles, MotionModel, MotionReport } from './models/motion/index.ts';
+import { needPicture } from './run.ts';
 import type { RunFrame, RunnableModel } from './run.ts';
 import { outputSize } from './settings.ts';
 import { readWishes } from './wishes.ts';
@@ -45,14 +46,14 @@ export function runnableMotion(files: MotionFiles): RunnableModel {
       return { ...memory, stages: [{ name: 'load', steps: 1, work: NO_WORK }, ...stages] };
     },
     async *run(engine, { picture, settings }, { progress, ...context }) {
-      if (!picture) throw new RangeError('the built-in model needs a picture');
+      const shown = needPicture(picture);
       const { understood, ignored, ...wishes } = readWishes(settings);
       const { frames, fps, seed, steps } = settings;
       progress('load', 0);
       const model = await modelOn(engine, context.signal);
-      const longSide = Math.max(picture.width, picture.height);
+      const longSide = Math.max(shown.width, shown.height);
       const run = model.animate(
-        { ...picture, channels: 4 },
+        { ...shown, channels: 4 },
         { ...wishes, frames, fps, seed, steps, longSide },
         { ...context, onProgress: ({ stage, done, total }) => progress(stage, done / total) },
       );

@@ -1,6 +1,7 @@
 /** NewBie-image in the shape of a run: a prompt goes in, a picture comes out; or a video that starts from that picture. */
 import { EngineError } from './gpu/errors.ts';
 import { sumOfWork } from './graph/work.ts';
+import { pixelsOf } from './image/colours.ts';
 import type { Size } from './image/fit.ts';
 import type { Raster } from './image/resize.ts';
 import { TextCache } from './models/newbie/encode.ts';
@@ -13,6 +14,7 @@ import type { NewbieTokenizer } from './models/newbie/tokenize.ts';
 import { newbieTokenizer } from './models/newbie/tokenize.ts';
 import { renameHalf } from './models/tae/names.ts';
 import type { ModelContext, Picture, RunnableModel } from './run.ts';
+import { integerTypeOf } from './settings.ts';
 import type { Settings } from './settings.ts';
 import { WeightStore } from './weights/weight-store.ts';
 import { usualPolicy } from './weights/policy.ts';
@@ -115,8 +117,7 @@ export function runnableNewbie({ parts, tokenizer, tiny }: NewbieFiles): Runnabl
   };
 }
 
-const policyOf = ({ weights }: Settings) =>
-  weights && usualPolicy(weights === 'int8' ? 'i8' : 'i4');
+const policyOf = ({ weights }: Settings) => weights && usualPolicy(integerTypeOf(weights));
 
 function checkedSize(size: Size): Size {
   const fits = (side: number): boolean => side > 0 && side % SIDE === 0;
@@ -172,10 +173,8 @@ export function newbieOptions(context: ModelContext): NewbieOptions {
   };
 }
 
-/** RGB in 0 … 1 as opaque pixels. */
-function shown({ width, height, data: rgb }: Raster): Picture {
-  const data = new Uint8ClampedArray(4 * width * height).fill(255);
-  for (let p = 0; p < width * height; p++)
-    for (let c = 0; c < 3; c++) data[4 * p + c] = 255 * (rgb[3 * p + c] ?? 0);
-  return { width, height, data };
-}
+/** The picture as it is shown. */
+const shown = ({ width, height, data }: Raster): Picture => ({
+  ...{ width, height },
+  data: pixelsOf(data),
+});

@@ -7,11 +7,10 @@ import type { WanParts } from './models/wan/forecast.ts';
 import { forecastWan } from './models/wan/forecast.ts';
 import type { RunnableModel } from './run.ts';
 import type { Settings } from './settings.ts';
-import { outputSize } from './settings.ts';
+import { integerTypeOf, outputSize } from './settings.ts';
 import { usualPolicy } from './weights/policy.ts';
 
-const policyOf = ({ weights }: Settings) =>
-  weights && usualPolicy(weights === 'int8' ? 'i8' : 'i4');
+const policyOf = ({ weights }: Settings) => weights && usualPolicy(integerTypeOf(weights));
 
 /** Returns the model of `files`; throws nothing before it is planned or run. */
 export function runnableWan(files: WanFiles): RunnableModel {
@@ -43,7 +42,7 @@ export function runnableWan(files: WanFiles): RunnableModel {
           ...size,
           ...{ frames: settings.frames, steps: settings.steps, guided: guidance > 1, stream },
           image: usual.picture !== 'unknown',
-          ...(weights && { weights: weights === 'int8' ? 'i8' : 'i4' }),
+          ...(weights && { weights: integerTypeOf(weights) }),
         },
         precision,
         caps,

@@ -4,6 +4,7 @@
  */
 import type { Sound } from './audio/sound.ts';
 import type { Capabilities, Gpu } from './gpu/device.ts';
+import { EngineError } from './gpu/errors.ts';
 import type { Precision, WeightPolicy } from './graph/graph.ts';
 import type { Work } from './graph/work.ts';
 import type { Size } from './image/fit.ts';
@@ -23,6 +24,12 @@ export type Picture = {
   /** RGBA. */
   readonly data: Uint8ClampedArray<ArrayBuffer>;
 };
+
+/** Returns the picture that a model cannot do without. Throws `image/missing` where there is none. */
+export function needPicture(picture: Picture | undefined): Picture {
+  if (picture) return picture;
+  throw new EngineError('image/missing', 'picture — got none, needs one — choose a picture');
+}
 
 /** What a run starts from. */
 export type RunRequest = {

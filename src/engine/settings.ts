@@ -1,5 +1,6 @@
 /** What a user can ask for: presets, defaults, limits, and the size of the video that follows from them. */
 import { EngineError } from './gpu/errors.ts';
+import type { IntegerType } from './gpu/integers.ts';
 import { sizeWithLongSide } from './image/fit.ts';
 import type { Size } from './image/fit.ts';
 import limits from './settings-limits.json' with { type: 'json' };
@@ -10,6 +11,10 @@ export type Preset = 'preview' | 'standard' | 'high';
 export type PrecisionChoice = 'auto' | 'f32' | 'f16';
 /** Bits of a weight, for models that are large. */
 export type WeightsChoice = 'int8' | 'int4';
+
+/** Returns how such weights are stored on the device. */
+export const integerTypeOf = (weights: WeightsChoice): IntegerType =>
+  weights === 'int8' ? 'i8' : 'i4';
 
 /** Settings that are numbers with limits. */
 type NumberName =

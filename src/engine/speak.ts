@@ -3,6 +3,7 @@ import type { Sound } from './audio/sound.ts';
 import type { Gpu } from './gpu/device.ts';
 import { meterBuffers } from './gpu/memory.ts';
 import type { Precision } from './graph/graph.ts';
+import { coloursOnWhite } from './image/colours.ts';
 import type { Raster } from './image/resize.ts';
 import { VIDEO_RATE } from './models/live-avatar/audio-features.ts';
 import { avatarPolicy } from './models/live-avatar/policy.ts';
@@ -14,7 +15,7 @@ import type { ProgressEvent } from './progress.ts';
 import { residentEngine } from './resident.ts';
 import type { RunMeasures } from './resident.ts';
 import type { RunFrame } from './run.ts';
-import { openAvatar, planSpeech, spokenFrames, withoutAlpha } from './run-avatar.ts';
+import { openAvatar, planSpeech, spokenFrames } from './run-avatar.ts';
 import { createMp4Writer } from './video/mp4-writer.ts';
 import type { Mp4WriterOptions } from './video/mp4-writer.ts';
 import type { SoundCodec } from './video/sound-track.ts';
@@ -68,7 +69,7 @@ export async function speakToMp4(options: SpeakOptions): Promise<SpokenVideo> {
   const started = performance.now();
   const memory = meterBuffers(gpu.device);
   memory.resetPeak();
-  const speech = { picture: withoutAlpha(picture), sound, prompt, settings };
+  const speech = { picture: coloursOnWhite(picture), sound, prompt, settings };
   const { blocks, video } = planSpeech(speech);
   const { width, height } = video;
   const writer = await createMp4Writer({

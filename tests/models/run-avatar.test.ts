@@ -80,7 +80,7 @@ describe.each(testGpus().filter(({ name }) => name === 'lavapipe'))(
     });
 
     it.each([
-      ['no picture', { picture: undefined }, 'avatar/image'],
+      ['no picture', { picture: undefined }, 'image/missing'],
       ['no sound', { sound: undefined }, 'audio/missing'],
       ['an empty sound', { sound: { sampleRate: 8000, channels: [] } }, 'audio/empty'],
       [

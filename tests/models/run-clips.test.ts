@@ -141,7 +141,9 @@ it('refuses what the models cannot make', async () => {
   });
   const wordless = runnableDynamiCrafter({ source, tokens: undefined, variant: '512' });
   await expect(start(wordless, {})).rejects.toMatchObject({ code: 'text/tokenizer' });
-  await expect(start(plain, { picture: undefined })).rejects.toMatchObject({ code: 'clip/image' });
+  await expect(start(plain, { picture: undefined })).rejects.toMatchObject({
+    code: 'image/missing',
+  });
   await expect(plan('512', { loop: true })).rejects.toMatchObject({ code: 'settings/loop' });
   await expect(plan('512', { frames: 25 })).rejects.toMatchObject({ code: 'settings/frames' });
   await expect(plan('512', { size: { width: 320, height: 200 } })).rejects.toMatchObject({

@@ -1,5 +1,5 @@
 /** A picture made to cover a size and cut to its middle, in 8 bits: bit by bit as I2VGen-XL does it. */
-import type { Raster, ResizeFilter } from './resize.ts';
+import type { Raster } from './resize.ts';
 import { resizeBytes } from './resize.ts';
 
 type Size = { readonly width: number; readonly height: number };
@@ -37,14 +37,11 @@ export function centreCrop(
 export function coverCrop(
   raster: Raster<Uint8ClampedArray>,
   to: Size,
-  {
-    filter = 'box',
-    exact = false,
-  }: { readonly filter?: ResizeFilter; readonly exact?: boolean } = {},
+  { exact = false }: { readonly exact?: boolean } = {},
 ): Raster<Uint8ClampedArray> {
   const scale = Math.min(raster.width / to.width, raster.height / to.height);
   const side = (length: number, least: number): number =>
     Math.max(exact ? 1 : least, floorDivide(length, scale));
   const size = { width: side(raster.width, to.width), height: side(raster.height, to.height) };
-  return centreCrop(resizeBytes(raster, size, filter), to);
+  return centreCrop(resizeBytes(raster, size, 'box'), to);
 }

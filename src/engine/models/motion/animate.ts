@@ -4,6 +4,7 @@ import type { Graph, Precision } from '../../graph/graph.ts';
 import { fuse } from '../../graph/passes/fuse.ts';
 import type { Recording } from '../../graph/record.ts';
 import { record } from '../../graph/record.ts';
+import { coloursOf } from '../../image/colours.ts';
 import type { Size } from '../../image/fit.ts';
 import type { Raster } from '../../image/resize.ts';
 import { resizeBytes } from '../../image/resize.ts';
@@ -67,7 +68,7 @@ export async function* animate(
   const run: Run = { ...model, settings, options, meter, size, grid };
 
   meter.enter('prepare', options);
-  const shown = planesOf(resizeBytes(picture, size, 'bicubic-antialiased'), 0);
+  const shown = coloursOf(resizeBytes(picture, size, 'bicubic-antialiased'), 0);
   const camera = cameraPath(run);
   const strength = strengthFor(model.config, settings.motion);
   const sampled =
@@ -113,7 +114,7 @@ async function denoise(
   const seconds = (loop ? frames : frames - 1) / fps;
   const condition = new ConditionState(
     device,
-    planesOf(working, -1),
+    coloursOf(working, -1),
     { values: conditionChannels(config, camera, isGiven), shape: [config.keys, h, w] },
     controlTokens({ strength, ambient, seconds, loop, given: isGiven }),
   );
@@ -196,17 +197,3 @@ async function prepare(
 
 const signalOf = ({ signal }: AnimateOptions): { signal?: AbortSignal } =>
   signal ? { signal } : {};
-
-/** Returns the colours of RGBA bytes as values from `low` (0 or −1) to 1. */
-function planesOf(
-  { width, height, channels, data }: Raster<Uint8ClampedArray>,
-  low: 0 | -1,
-): Raster {
-  const colours = new Float32Array(width * height * 3);
-  for (let pixel = 0; pixel < width * height; pixel++) {
-    for (let c = 0; c < 3; c++) {
-      colours[pixel * 3 + c] = low + ((1 - low) * (data[pixel * channels + c] ?? 0)) / 255;
-    }
-  }
-  return { width, height, channels: 3, data: colours };
-}

@@ -1,6 +1,6 @@
 /** A Wan model as the app runs it: prompt and picture in, pixels out, with the settings that its kind was released with. */
 import { EngineError } from '../../gpu/errors.ts';
-import type { Raster } from '../../image/resize.ts';
+import { coloursOf, pixelsOf } from '../../image/colours.ts';
 import type { Engine } from '../../nn/run-once.ts';
 import type { SamplingHooks } from '../../sampling/checkpoint.ts';
 import { samplingHooks } from '../../sampling/checkpoint.ts';
@@ -199,7 +199,7 @@ export async function* animateWan(
   const { negativePrompt = WAN_NEGATIVE_PROMPT, guidance = usual.guidance } = wishes;
   const { shift = usual.shift, solver = usual.solver, frames, steps, seed } = wishes;
   const { width, height, data } = picture;
-  const image = picture.placed ?? (data && rgbOf({ width, height, data }));
+  const image = picture.placed ?? (data && coloursOf({ width, height, channels: 4, data }, 0));
   const prompt = tokens(wishes.prompt);
   const request: WanRequest = {
     ...{ prompt, negativePrompt: tokens(negativePrompt), width, height, frames, steps, seed },
@@ -219,14 +219,14 @@ export async function* animateWan(
         onPreview({
           width: small.width,
           height: small.height,
-          data: rgbaOf(small.data),
+          data: pixelsOf(small.data),
           step,
           steps,
         })),
   });
   try {
     for await (const frame of run) {
-      yield { index: frame.index, count: frames, width, height, data: rgbaOf(frame.data) };
+      yield { index: frame.index, count: frames, width, height, data: pixelsOf(frame.data) };
     }
   } catch (error) {
     throw withSmaller(error, { width, height, frames });
@@ -254,28 +254,4 @@ function withSmaller(
     `${asked.width}x${asked.height}, ${asked.frames} frames — got too little graphics memory in "${stage}", which needs ${need} bytes more — use weights of fewer bits, let them be streamed, or ${width}x${height} with ${frames} frames`,
     { cause: error, ...(stage && { stage }), ...(have && { have }), ...(need && { need }) },
   );
-}
-
-function rgbOf({
-  width,
-  height,
-  data,
-}: {
-  readonly width: number;
-  readonly height: number;
-  readonly data: Uint8ClampedArray;
-}): Raster {
-  const rgb = new Float32Array(3 * width * height);
-  for (let i = 0; i < width * height; i++) {
-    for (let c = 0; c < 3; c++) rgb[3 * i + c] = (data[4 * i + c] ?? 0) / 255;
-  }
-  return { width, height, channels: 3, data: rgb };
-}
-
-function rgbaOf(rgb: Float32Array): Uint8ClampedArray<ArrayBuffer> {
-  const data = new Uint8ClampedArray((rgb.length / 3) * 4).fill(255);
-  for (let i = 0; i < rgb.length / 3; i++) {
-    for (let c = 0; c < 3; c++) data[4 * i + c] = 255 * (rgb[3 * i + c] ?? 0);
-  }
-  return data;
 }
