@@ -36,6 +36,7 @@ export type { WanFiles as WanModelFiles } from './models/wan/animate.ts';
 export { byKernel, byStage } from './profile/summary.ts';
 export { chromeTrace } from './profile/trace.ts';
 export type { ProgressEvent } from './progress.ts';
+export { USUAL_SHAPE } from './run.ts';
 export type {
   Checkpoint,
   CheckpointSink,

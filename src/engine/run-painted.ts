@@ -8,6 +8,7 @@ import { isXmlPrompt, readPrompt } from './models/newbie/prompt.ts';
 import type { WanFiles } from './models/wan/animate.ts';
 import { animateWan } from './models/wan/animate.ts';
 import type { Engine } from './nn/run-once.ts';
+import { USUAL_SHAPE } from './run.ts';
 import type { ModelContext, PlanRequest, RunPlan, RunnableModel } from './run.ts';
 import type { NewbieFiles } from './run-newbie.ts';
 import { newbieOptions, newbieRequest, runnableNewbie } from './run-newbie.ts';
@@ -63,7 +64,7 @@ export function runnablePainted(
       } satisfies RunPlan;
     },
     async *run(engine, { settings }, context) {
-      const size = video.sizeFor({ width: 1536, height: 1024 }, settings);
+      const size = video.sizeFor(USUAL_SHAPE, settings);
       const { progress, signal, onNotice, onPreview, finishEarly, checkpoints, resume } = context;
       const placed = await paintedPicture(engine, newbie, { settings, size, painting }, context);
       let stepsDone = settings.steps;

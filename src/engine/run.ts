@@ -31,6 +31,9 @@ export function needPicture(picture: Picture | undefined): Picture {
   throw new EngineError('image/missing', 'picture — got none, needs one — choose a picture');
 }
 
+/** Shape of a video that no picture gives one. */
+export const USUAL_SHAPE: Size = { width: 1536, height: 1024 };
+
 /** What a run starts from. */
 export type RunRequest = {
   readonly settings: Settings;

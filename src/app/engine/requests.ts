@@ -1,5 +1,11 @@
 /** What the engine's worker does beyond saying what it runs on: runs, estimates, speech; one after another. */
-import { meterBuffers, residentEngine, speakToMp4, urlFiles } from '../../engine/index.ts';
+import {
+  meterBuffers,
+  residentEngine,
+  speakToMp4,
+  urlFiles,
+  USUAL_SHAPE,
+} from '../../engine/index.ts';
 import type { Gpu, RunnableModel } from '../../engine/index.ts';
 import { decodeWhole } from '../files/picture.ts';
 import { privateFiles } from '../jobs/checkpoints.ts';
@@ -97,7 +103,7 @@ async function estimate({
   const gpu = await device.get();
   const model = await planned(choice, gpu);
   const wished = settingsFor(model, gpu, settings);
-  const size = model.sizeFor(picture ?? { width: 1536, height: 1024 }, wished);
+  const size = model.sizeFor(picture ?? USUAL_SHAPE, wished);
   const asked = { model, name: nameOf(choice), settings: { ...wished, size }, size, probe: true };
   const foretold = await machine.foretell(gpu, {
     ...asked,

@@ -8,6 +8,7 @@ import {
   runToMp4,
   submitsOf,
   uprightSize,
+  USUAL_SHAPE,
 } from '../../engine/index.ts';
 import type {
   Checkpoint,
@@ -291,7 +292,7 @@ async function requestOf(
     if (model.takes.picture === 'needed') {
       throw new EngineError('image/missing', 'picture — got none, needs one — choose a picture');
     }
-    const size = model.sizeFor({ width: 1536, height: 1024 }, wished);
+    const size = model.sizeFor(USUAL_SHAPE, wished);
     return { settings: { ...wished, size }, sound };
   }
   const shown = uprightSize(readPictureHeader(new Uint8Array(await picture.arrayBuffer())));
