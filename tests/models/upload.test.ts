@@ -228,6 +228,24 @@ describe('memory for weights', () => {
     expect(gpu.peak.total).toBe(0);
   });
 
+  it('is bound no further than it is written: a buffer may be larger than a binding', async () => {
+    const gpu = paperGpu(PAPER_CAPS);
+    const sizes: number[] = [];
+    gpu.device.createBindGroup = ({ entries, ...group }) => {
+      const { resource } = [...entries][1] ?? {};
+      if (resource && 'size' in resource) sizes.push(resource.size ?? 0);
+      return { label: '', ...group, __brand: 'GPUBindGroup' };
+    };
+    const graph = new Graph({ precision: 'f16' });
+    const lengths = [640, 1024, 33];
+    lengths.forEach((length, i) => graph.weight(`w${i}`, [8, length]));
+    await new WeightSet(gpu, {
+      info: (name) => ({ shape: [8, lengths[Number(name.slice(1))] ?? 0] }),
+      read: async (name) => values(8 * (lengths[Number(name.slice(1))] ?? 0)),
+    }).load(graph);
+    expect(sizes).toEqual([640, 1024, 36].map((length) => 2 * 8 * length));
+  });
+
   it('that the device does not have is a typed error', async () => {
     const gpu = paperGpu(PAPER_CAPS);
     gpu.device.popErrorScope = () => Promise.resolve({ message: 'no memory', __brand: 'GPUError' });

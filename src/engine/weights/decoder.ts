@@ -1,4 +1,5 @@
 /** Decodes weights on the device: bytes go there as they lie in a file, and become values as kernels read them. */
+import { bytesOf } from '../gpu/tensor.ts';
 import { decodeWeights } from '../kernels/decode-weights.ts';
 import type { Bound } from './kernel-calls.ts';
 import { KernelCalls, Scratch } from './kernel-calls.ts';
@@ -48,10 +49,11 @@ export class Decoder {
     if (factors) queue.writeBuffer(factor, 0, factors);
     const begin = Math.floor(offset / ALIGNMENT) * ALIGNMENT;
     const first = (offset - begin) / (dtype === 'f16' ? 8 : 16);
+    const size = offset - begin + bytesOf([rows * layout.taps, layout.C], dtype);
     const tensors: Readonly<Record<string, Bound | undefined>> = {
       x: { dtype: 'u32', buffer: stored },
       factor: factors && { dtype: 'f32', buffer: factor },
-      y: { dtype, buffer, offset: begin },
+      y: { dtype, buffer, offset: begin, size },
     };
     const dims = { ...layout, outs: rows, first };
     return this.#calls.prepare(decodeWeights, tensors, dims, { STORED });

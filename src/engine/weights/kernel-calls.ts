@@ -10,6 +10,8 @@ export type Bound = {
   readonly dtype: Dtype;
   readonly buffer: GPUBuffer;
   readonly offset?: number;
+  /** Where left out, the rest of the buffer is bound. */
+  readonly size?: number;
 };
 
 const caches = new WeakMap<GPUDevice, PipelineCache>();
@@ -52,9 +54,9 @@ export class KernelCalls {
     const block = new DataView(new ArrayBuffer(uniformBytes(kernel)));
     writeUniforms(block, 0, kernel, dims, [0, 0, 0]);
     this.#device.queue.writeBuffer(uniforms, 0, block.buffer);
-    const resources = bound.flatMap(({ name }): GPUBufferBinding[] => {
-      const given = tensors[name];
-      return given ? [{ buffer: given.buffer, offset: given.offset ?? 0 }] : [];
+    const resources = bound.flatMap(({ name }) => {
+      const { buffer, offset = 0, size } = tensors[name] ?? {};
+      return buffer ? [{ buffer, offset, ...(size !== undefined && { size }) }] : [];
     });
     const entries = [...resources, { buffer: uniforms }].map((resource, binding) => ({
       ...{ binding, resource },
