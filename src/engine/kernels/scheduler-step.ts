@@ -1,4 +1,4 @@
-/** scheduler-step: guidance and one step of any solver, as linear combinations picked by the step counter. */
+/** scheduler-step: guidance and one step of any solver of flows, as linear combinations picked by the step counter. */
 import wgsl from '../../shaders/scheduler-step.wgsl';
 import type { Arrays, Dims } from './kernel.ts';
 import { defineKernel, inout, input, optional } from './kernel.ts';
