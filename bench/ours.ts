@@ -2,11 +2,12 @@
 import type { Gpu } from '../src/engine/gpu/device.ts';
 import type { DeviceTensor } from '../src/engine/gpu/tensor.ts';
 import { createTensor, pitchOf } from '../src/engine/gpu/tensor.ts';
-import type { Tensor } from '../src/engine/graph/graph.ts';
+import type { Tensor, WeightPolicy } from '../src/engine/graph/graph.ts';
 import { Graph } from '../src/engine/graph/graph.ts';
 import { fuse } from '../src/engine/graph/passes/fuse.ts';
 import { record } from '../src/engine/graph/record.ts';
 import type { PipelineCache } from '../src/engine/kernels/pipelines.ts';
+import { withIntegerProducts } from '../src/engine/weights/policy.ts';
 import type { Contender, ElementType } from './contender.ts';
 import { readElements } from './contender.ts';
 import { submitRepeats } from './encode.ts';
@@ -33,7 +34,9 @@ export async function prepareOurs(
 ): Promise<Contender> {
   const { device } = gpu;
   refill?.();
-  const graph = new Graph({ precision: type, quantise: () => operator.quantise });
+  const policy: WeightPolicy = () => operator.quantise;
+  const quantise = operator.integerProducts ? withIntegerProducts(policy) : policy;
+  const graph = new Graph({ precision: type, quantise });
   const filler = new Filler(device);
   const weights = new RandomWeights(gpu, pipelines);
   const owned: DeviceTensor[] = [];

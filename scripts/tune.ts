@@ -43,23 +43,27 @@ async function main(args: string[]): Promise<void> {
   if (!choice) throw new Error(`--adapter: got ${values.adapter}, knows ${ADAPTERS.join(', ')}`);
   const table = JSON.parse(await readFile(values.table, 'utf8')) as Table;
   for (const without of [[], ['subgroup-matrix']] as const) {
-    const found = await tuneDevice(choice, without, values.small);
-    if (!found) continue;
-    table[found.key] = { ...table[found.key], ...found.record };
-    await writeFile(values.table, `${JSON.stringify(table, null, 2)}\n`);
+    await tuneDevice(choice, without, values.small, async (key, record) => {
+      table[key] = { ...table[key], ...record };
+      await writeFile(values.table, `${JSON.stringify(table, null, 2)}\n`);
+    });
   }
 }
+
+/** Takes what is known of a family of devices so far, after every operator: a run that is cut loses nothing. */
+type Keep = (key: string, record: Record<string, TuningEntry>) => Promise<void>;
 
 async function tuneDevice(
   choice: AdapterChoice,
   without: readonly 'subgroup-matrix'[],
   small: boolean,
-): Promise<{ key: string; record: Record<string, TuningEntry> } | undefined> {
+  keep: Keep,
+): Promise<void> {
   const gpu = await openAdapter(choice, without);
   try {
-    if (without.length > 0 && !(await hasMatrices(choice))) return undefined;
+    if (without.length > 0 && !(await hasMatrices(choice))) return;
     console.log(`\n${tableKey(gpu)}: ${gpu.info.description || gpu.info.device}`);
-    return { key: tableKey(gpu), record: await timeOperators(gpu, small) };
+    await timeOperators(gpu, small, (record) => keep(tableKey(gpu), record));
   } finally {
     gpu.destroy();
   }
@@ -72,7 +76,11 @@ async function hasMatrices(choice: AdapterChoice): Promise<boolean> {
   return whole.caps.subgroupMatrix.length > 0;
 }
 
-async function timeOperators(gpu: Gpu, small: boolean): Promise<Record<string, TuningEntry>> {
+async function timeOperators(
+  gpu: Gpu,
+  small: boolean,
+  keep: (record: Record<string, TuningEntry>) => Promise<void>,
+): Promise<void> {
   const pipelines = new PipelineCache(gpu.device);
   const store = memoryStore();
   const tuner = await Tuner.open({ gpu, pipelines, store, table: {}, budgetMs: Infinity });
@@ -92,9 +100,9 @@ async function timeOperators(gpu: Gpu, small: boolean): Promise<Record<string, T
           console.log(`${ratio.toFixed(2)}  ${kernel} ${JSON.stringify(values)}  for ${key}`);
         }
       }
+      await keep(tuner.record);
     }
   }
-  return tuner.record;
 }
 
 await main(process.argv.slice(2));

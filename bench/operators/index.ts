@@ -2,7 +2,7 @@
 import { attentionOperator, temporalOperator } from './attention.ts';
 import { vaeOperator, wanOperator, WAN_1_3B, WAN_21_VAE, WAN_22_VAE, WAN_5B } from './blocks.ts';
 import { conv2dOperator, conv3dOperator } from './conv.ts';
-import { matmulOperator, quantisedMatmul } from './matmul.ts';
+import { integerMatmul, matmulOperator, quantisedMatmul } from './matmul.ts';
 import { groupNormOperator, layerNormOperator, rmsNormOperator, sumOperator } from './norm.ts';
 import type { Operator } from './operator.ts';
 import { unetOperator } from './unet-block.ts';
@@ -16,6 +16,7 @@ export const operators: readonly Operator[] = [
   matmulOperator(1, 14336, 3072),
   quantisedMatmul(4096, 4096, 4096, 'i8'),
   quantisedMatmul(4096, 4096, 4096, 'i4'),
+  integerMatmul(4096, 4096, 4096),
   quantisedMatmul(1, 14336, 3072, 'i8'),
   quantisedMatmul(1, 14336, 3072, 'i4'),
   attentionOperator(1024, 1024, 12, 128),
@@ -47,6 +48,7 @@ export const smallOperators: readonly Operator[] = [
   matmulOperator(1, 96, 128),
   quantisedMatmul(64, 96, 128, 'i8'),
   quantisedMatmul(1, 96, 128, 'i4'),
+  integerMatmul(64, 96, 128),
   attentionOperator(64, 64, 2, 32),
   attentionOperator(64, 32, 2, 128),
   temporalOperator(4, 6, 2, 16),

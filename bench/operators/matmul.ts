@@ -20,6 +20,13 @@ export function quantisedMatmul(
   return { ...own, name, quantise: type, allowed: type === 'i8' ? 0.05 : 0.5 };
 }
 
+/** The same with 8-bit weights and rows, multiplied as integers; quantising the rows is part of the time. */
+export const integerMatmul = (M: number, N: number, K: number): Operator<'x' | 'w'> => ({
+  ...quantisedMatmul(M, N, K, 'i8'),
+  name: `int8×int8 matmul ${M}×${N}×${K}`,
+  integerProducts: true,
+});
+
 export function matmulOperator(M: number, N: number, K: number): Operator<'x' | 'w'> {
   const layouts = {
     x: asIs([M, K]),

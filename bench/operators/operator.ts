@@ -52,6 +52,8 @@ export type Operator<N extends string = string> = {
   readonly shapes?: Partial<Operands<Shape, N>>;
   /** The engine's storage of weights, where it is not that of the row's type: its row then stands for that type. */
   readonly quantise?: IntegerType;
+  /** The engine quantises rows too and multiplies integers. */
+  readonly integerProducts?: boolean;
   /** Largest error as a share of the root mean square; default by type. */
   readonly allowed?: number;
   /** Operands that the engine is given in f32 at any precision. */
