@@ -4,18 +4,21 @@
  * files (as the hub lists them for that commit).
  */
 import { EngineError } from '../gpu/errors.ts';
+import type { Json, Licence, PartPlace } from './catalog-checks.ts';
+import {
+  checkBytes,
+  checkLicence,
+  checkPlace,
+  checkTexts,
+  isCount,
+  isPositive,
+  need,
+  objectAt,
+} from './catalog-checks.ts';
 import type { NewbieSolver } from './newbie/request.ts';
 
 /** A part of a model: where it is on the hub, and how it is stored there. */
-export type CatalogPart = {
-  /** `owner/name` on the hub. */
-  readonly repository: string;
-  /** 40 hexadecimal digits; null where it is not known yet. */
-  readonly commit: string | null;
-  /** Where in the repository the part stands: a folder with its config.json and weights … */
-  readonly folder?: string;
-  /** … or a single file, by a pattern for its path. */
-  readonly file?: string;
+export type CatalogPart = PartPlace & {
   /** Name of the part's settings in `configs`; none for a tokenizer. */
   readonly config?: string;
   /** How the values are stored in the files; null where that is not known yet. */
@@ -31,7 +34,7 @@ export type CatalogModel = {
   readonly family: 'wan';
   /** What a video may start from. */
   readonly starts: readonly ('text' | 'picture')[];
-  readonly licence: { readonly name: string; readonly url: string };
+  readonly licence: Licence;
   readonly note: string;
   readonly parts: Readonly<Record<string, CatalogPart>>;
   /** The most graphics memory that a run of this size takes, by the storage of its weights; the browser's own comes on top. */
@@ -60,7 +63,7 @@ export type CatalogPicture = {
   readonly id: string;
   readonly title: string;
   readonly family: 'newbie';
-  readonly licence: CatalogModel['licence'];
+  readonly licence: Licence;
   readonly note: string;
   readonly parts: CatalogModel['parts'];
   readonly recommended: {
@@ -83,8 +86,6 @@ export type Catalog = {
   readonly configs: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 };
 
-type Json = Readonly<Record<string, unknown>>;
-
 /** The parts that each family must have, and those that it may have. */
 const PARTS = {
   wan: {
@@ -97,8 +98,6 @@ const PARTS = {
   },
 } as const;
 
-const COMMIT = /^[\da-f]{40}$/;
-const REPOSITORY = /^[\w.-]+\/[\w.-]+$/;
 const ID = /^[a-z\d.-]+$/;
 const STORED = ['f32', 'f16', 'bf16', 'f8_e4m3', 'json'];
 const SOLVERS = ['unipc', 'flow_euler', 'dpmpp'];
@@ -148,9 +147,7 @@ function checkPicture(model: Json, configs: Json): void {
   const { solver } = settings;
   const known = PICTURE_SOLVERS.some((name) => name === solver);
   need(known, `${at}recommended.solver`, solver, PICTURE_SOLVERS.join());
-  const memory = objectAt(`${at}memoryBytes`, model['memoryBytes']);
-  for (const key of ['f16', 'int8', 'int4'])
-    need(isCount(memory[key]), `${at}memoryBytes.${key}`, memory[key], 'bytes');
+  checkBytes(`${at}memoryBytes`, objectAt(`${at}memoryBytes`, model['memoryBytes']));
 }
 
 function checkModel(model: Json, configs: Json): void {
@@ -171,14 +168,10 @@ function checkModel(model: Json, configs: Json): void {
 function checkAbout(model: Json, of: keyof typeof PARTS, configs: Json): string {
   const at = `${String(model['id'])}.`;
   need(typeof model['id'] === 'string' && ID.test(model['id']), 'id', model['id'], 'a short name');
-  for (const key of ['title', 'note']) {
-    need(typeof model[key] === 'string' && model[key] !== '', at + key, model[key], 'a text');
-  }
+  checkTexts(at, model, ['title', 'note']);
   const family = model['family'];
   need(family === of, `${at}family`, family, of);
-  const licence = objectAt(`${at}licence`, model['licence']);
-  need(typeof licence['name'] === 'string', `${at}licence.name`, licence['name'], 'a name');
-  need(isHttps(licence['url']), `${at}licence.url`, licence['url'], 'an https address');
+  checkLicence(`${at}licence`, objectAt(`${at}licence`, model['licence']));
   checkParts(at, objectAt(`${at}parts`, model['parts']), configs, of);
   return at;
 }
@@ -195,20 +188,8 @@ function checkParts(at: string, parts: Json, configs: Json, of: keyof typeof PAR
       `a part of ${of}`,
     );
     const part = objectAt(place, value);
-    const { repository, commit, folder, file, config, stored, aboutBytes } = part;
-    need(matches(repository, REPOSITORY), `${place}.repository`, repository, 'owner/name');
-    need(
-      commit === null || matches(commit, COMMIT),
-      `${place}.commit`,
-      commit,
-      '40 digits or null',
-    );
-    need(
-      (typeof folder === 'string') !== (typeof file === 'string' && isPattern(file)),
-      place,
-      `${String(folder)}, ${String(file)}`,
-      'a folder or a pattern for a file',
-    );
+    checkPlace(place, part);
+    const { config, stored, aboutBytes } = part;
     const isJson = stored === 'json';
     need(
       stored === null || STORED.includes(String(stored)),
@@ -225,10 +206,7 @@ function checkMemory(at: string, memory: Json): void {
   for (const key of ['width', 'height', 'frames']) {
     need(isCount(memory[key]), `${at}.${key}`, memory[key], 'a whole number');
   }
-  const bytes = objectAt(`${at}.peakBytes`, memory['peakBytes']);
-  for (const key of ['f16', 'int8', 'int4']) {
-    need(isCount(bytes[key]), `${at}.peakBytes.${key}`, bytes[key], 'bytes');
-  }
+  checkBytes(`${at}.peakBytes`, objectAt(`${at}.peakBytes`, memory['peakBytes']));
 }
 
 function checkRecommended(at: string, settings: Json): void {
@@ -246,35 +224,4 @@ function checkNumbers(at: string, settings: Json, counts: readonly string[]): vo
   for (const key of counts) need(isCount(settings[key]), at + key, settings[key], 'a whole number');
   for (const key of ['guidance', 'shift'])
     need(isPositive(settings[key]), at + key, settings[key], 'a positive number');
-}
-
-const matches = (value: unknown, pattern: RegExp): boolean =>
-  typeof value === 'string' && pattern.test(value);
-const isPositive = (value: unknown): boolean =>
-  typeof value === 'number' && Number.isFinite(value) && value > 0;
-const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && isPositive(value);
-const isHttps = (value: unknown): boolean =>
-  typeof value === 'string' && URL.canParse(value) && value.startsWith('https:');
-
-function isPattern(text: string): boolean {
-  try {
-    return text.startsWith('^') && text.endsWith('$') && new RegExp(text) instanceof RegExp;
-  } catch {
-    return false;
-  }
-}
-
-function objectAt(place: string, value: unknown): Json {
-  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
-  need(isObject, place, value, 'an object');
-  return value as Json;
-}
-
-function need(holds: boolean, place: string, have: unknown, needed: string): void {
-  if (holds) return;
-  throw new EngineError(
-    'catalog/entry',
-    `weights/catalog.json, ${place} — got ${String(have)}, needs ${needed} — correct the entry`,
-    { stage: place, need: needed },
-  );
 }

@@ -9,26 +9,20 @@ import { downloadModel, isStored, planPart, storedFiles } from '../weights/model
 import type { ModelFiles } from '../weights/model-files.ts';
 import type { ModelPlan, ModelProgress } from '../weights/model-download.ts';
 import type { Store, StoreEntry } from '../weights/store.ts';
-import type { Catalog } from './catalog.ts';
+import type { Catalog, CatalogPart } from './catalog.ts';
+import type { Licence } from './catalog-checks.ts';
 import { parseCatalog } from './catalog.ts';
 import { parseClipModels } from './unet3d/catalog.ts';
 
-/** Where a part lies on the hub: a folder of a repository, or a single file by a pattern for its path. */
-export type LibraryPart = {
-  readonly repository: string;
-  readonly commit: string | null;
-  readonly folder?: string;
-  readonly file?: string;
-  readonly config?: string;
-  readonly aboutBytes: number | null;
-};
+/** A part of a model of any family. */
+export type LibraryPart = Omit<CatalogPart, 'stored'>;
 
 /** What a panel shows of a released model. */
 export type LibraryModel = {
   readonly id: string;
   readonly title: string;
   readonly family: 'wan' | 'newbie' | 'i2vgenxl' | 'dynamicrafter';
-  readonly licences: readonly { readonly name: string; readonly url: string }[];
+  readonly licences: readonly Licence[];
   readonly note: string;
   /** Bytes to fetch, rounded, as far as they are known. */
   readonly aboutBytes: number;
