@@ -20,7 +20,7 @@ export function deviceClock({ device, caps }: Gpu): DeviceClock {
   if (!caps.timestamps) {
     return {
       async time(encode, repeats) {
-        const encoder = device.createCommandEncoder({ label: 'tuning' });
+        const encoder = device.createCommandEncoder({ label: 'clock' });
         run(encode, repeats, encoder.beginComputePass());
         const commands = encoder.finish();
         const begin = performance.now();
@@ -31,14 +31,14 @@ export function deviceClock({ device, caps }: Gpu): DeviceClock {
       destroy: () => undefined,
     };
   }
-  const querySet = device.createQuerySet({ label: 'tuning', type: 'timestamp', count: 2 });
+  const querySet = device.createQuerySet({ label: 'clock', type: 'timestamp', count: 2 });
   const [resolved, read] = [
     device.createBuffer({ size: 16, usage: GPUUsage.queryResolve | GPUUsage.copySrc }),
     device.createBuffer({ size: 16, usage: GPUUsage.mapRead | GPUUsage.copyDst }),
   ];
   return {
     async time(encode, repeats) {
-      const encoder = device.createCommandEncoder({ label: 'tuning' });
+      const encoder = device.createCommandEncoder({ label: 'clock' });
       const timestampWrites = { querySet, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 };
       run(encode, repeats, encoder.beginComputePass({ timestampWrites }));
       encoder.resolveQuerySet(querySet, 0, 2, resolved, 0);
