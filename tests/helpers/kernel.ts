@@ -61,7 +61,7 @@ async function checkCase(
 }
 
 /** Runs one call of a kernel; outputs start out poisoned, so that an unwritten value shows. */
-export async function runKernel(
+async function runKernel(
   gpu: Gpu,
   kernel: Kernel,
   test: Case,
