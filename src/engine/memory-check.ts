@@ -1,10 +1,10 @@
 /** Whether a run's memory is there, tried out before anything is loaded: browsers tell no figure. */
 import type { Gpu } from './gpu/device.ts';
 import { EngineError } from './gpu/errors.ts';
+import { GPUUsage } from './gpu/usage.ts';
 import type { RunPlan } from './run.ts';
 
 const PIECE_BYTES = 2 ** 28;
-const STORAGE = 0x80; // GPUBufferUsage.STORAGE
 
 /**
  * Resolves when the device can hold what `plan` needs at once. Rejects with `gpu/limit` where a single buffer would be larger
@@ -25,7 +25,7 @@ export async function checkMemory({ device, caps }: Gpu, plan: RunPlan): Promise
   device.pushErrorScope('validation');
   for (let left = peakBytes; left > 0; left -= PIECE_BYTES) {
     const size = Math.ceil(Math.min(left, PIECE_BYTES, most) / 4) * 4;
-    taken.push(device.createBuffer({ label: 'memory check', size, usage: STORAGE }));
+    taken.push(device.createBuffer({ label: 'memory check', size, usage: GPUUsage.storage }));
   }
   const faults = [await device.popErrorScope(), await device.popErrorScope()];
   for (const buffer of taken) buffer.destroy();

@@ -19,15 +19,13 @@ export type Work = {
 
 /** No work at all. */
 export const NO_WORK: Work = {
-  ...{
-    flops: 0,
-    attentionFlops: 0,
-    bytes: 0,
-    dispatches: 0,
-    pipelines: 0,
-    loadBytes: 0,
-    pixels: 0,
-  },
+  flops: 0,
+  attentionFlops: 0,
+  bytes: 0,
+  dispatches: 0,
+  pipelines: 0,
+  loadBytes: 0,
+  pixels: 0,
 };
 
 /** Flops a byte below which moving bytes is what takes the time. */
