@@ -14,7 +14,7 @@ import type { ByteSource } from '../src/engine/weights/byte-source.ts';
 import { openModelFolder } from '../src/engine/weights/model-folder.ts';
 import type { ModelFiles } from '../src/engine/weights/model-files.ts';
 import { folderFiles } from '../src/engine/weights/node-source.ts';
-import { usualPolicy } from '../src/engine/weights/policy.ts';
+import { policyFor, WEIGHTS_CHOICES } from '../src/engine/weights/policy.ts';
 import { pngOf } from './lib/png.ts';
 import type { AdapterChoice } from './verify/adapter.ts';
 import { ADAPTERS, openAdapter } from './verify/adapter.ts';
@@ -33,12 +33,11 @@ safetensors files, and tokenizer.json in text_encoder and in clip_model.
   --guidance G        default 5; 1 is none
   --until T           guide until time T, 0 to 1 (default: to the end)
   --seed N            default 0
-  --weights W         f16 (default), int8 or int4; f32 where the device has no f16
+  --weights W         f16 (default), int8, w8a8 or int4; f32 where the device has no f16
   --adapter A         ${ADAPTERS.join(', ')} (default: default)
   -o FILE             default out.png`;
 
 const SOLVERS = ['flow_euler', 'euler', 'midpoint', 'rk4', 'dpmpp'] as const;
-const INTEGERS = { int8: 'i8', int4: 'i4' } as const;
 const PARTS = ['transformer', 'text_encoder', 'clip_model', 'vae'] as const;
 
 async function main(args: string[]): Promise<void> {
@@ -71,10 +70,8 @@ async function main(args: string[]): Promise<void> {
   if (isXmlPrompt(text)) readPrompt(text); // names what is wrong before gigabytes are read
   const [width = NaN, height = NaN] = values.size.split('x').map(Number);
   const solver: NewbieSolver = oneOf('solver', values.solver, SOLVERS);
-  const integers =
-    values.weights === 'f16'
-      ? undefined
-      : oneOf('weights', values.weights, ['int8', 'int4'] as const);
+  const weights =
+    values.weights === 'f16' ? undefined : oneOf('weights', values.weights, WEIGHTS_CHOICES);
   const adapter: AdapterChoice = oneOf('adapter', values.adapter, ADAPTERS);
 
   const files = await folderFiles(model);
@@ -90,7 +87,7 @@ async function main(args: string[]): Promise<void> {
         pipelines: new PipelineCache(gpu.device),
         executor: new Executor(gpu),
         precision: gpu.caps.f16 ? 'f16' : 'f32',
-        quantise: integers && usualPolicy(INTEGERS[integers]),
+        quantise: policyFor(weights),
       },
       await openModelFolder(files, PARTS),
       {

@@ -89,9 +89,7 @@ async function run(gpu: Gpu, row: AvatarRow): Promise<AvatarResult> {
   const executor = new Executor(gpu);
   const engine: Engine = {
     ...{ gpu, pipelines, executor, precision: gpu.caps.f16 ? 'f16' : 'f32' },
-    ...(row.weights !== 'f16' && {
-      quantise: avatarPolicy(row.weights === 'int4' ? 'i4' : 'i8'),
-    }),
+    quantise: avatarPolicy(row.weights === 'f16' ? undefined : row.weights),
   };
   const plan = planOf(row);
   const memory = meterBuffers(gpu.device);

@@ -5,7 +5,6 @@ import type { Raster } from '../../src/engine/image/resize.ts';
 import { PipelineCache } from '../../src/engine/kernels/pipelines.ts';
 import type { MotionEngine, MotionReport } from '../../src/engine/models/motion/index.ts';
 import { loadMotion } from '../../src/engine/models/motion/index.ts';
-import { integerTypeOf } from '../../src/engine/settings.ts';
 import type { ByteSource } from '../../src/engine/weights/byte-source.ts';
 import type { Distance } from './lpips.ts';
 import type { Likeness, Pixels } from './metrics.ts';
@@ -14,6 +13,7 @@ import { withRounded } from './rounded.ts';
 
 /** How weights are stored. */
 export type Storage = 'f32' | 'f16' | 'int8' | 'int4';
+const INTEGERS = { int8: 'i8', int4: 'i4' } as const;
 
 export type MotionWishes = {
   readonly longSide: number;
@@ -98,6 +98,6 @@ export class MotionTrial {
 
   async #stored(storage: Storage): Promise<ByteSource> {
     if (storage === 'f32' || storage === 'f16') return this.#weights;
-    return withRounded(this.#weights, MATRICES, integerTypeOf(storage));
+    return withRounded(this.#weights, MATRICES, INTEGERS[storage]);
   }
 }

@@ -9,11 +9,11 @@ import type { WanParts } from '../../src/engine/models/wan/forecast.ts';
 import { forecastWan } from '../../src/engine/models/wan/forecast.ts';
 import { generate } from '../../src/engine/models/wan/pipeline.ts';
 import { residentEngine } from '../../src/engine/resident.ts';
-import { integerTypeOf } from '../../src/engine/settings.ts';
 import { umt5Tokenizer } from '../../src/engine/tokenizers/tokenizer.ts';
 import { createMp4Writer } from '../../src/engine/video/mp4-writer.ts';
 import { pickedFiles, urlFiles } from '../../src/engine/weights/model-files.ts';
-import { usualPolicy } from '../../src/engine/weights/policy.ts';
+import type { WeightsChoice } from '../../src/engine/weights/policy.ts';
+import { policyFor } from '../../src/engine/weights/policy.ts';
 import type { Store } from '../../src/engine/weights/store.ts';
 import type { Reading } from './reads.ts';
 import { Reads } from './reads.ts';
@@ -25,7 +25,7 @@ export type ReleasedRow = {
   readonly folder?: string | undefined;
   /** Name under which quantised weights are kept; none are without it. */
   readonly keep?: string | undefined;
-  readonly weights?: 'int8' | 'int4' | undefined;
+  readonly weights?: WeightsChoice | undefined;
   readonly precision: 'f16' | 'f32';
   readonly width: number;
   readonly height: number;
@@ -79,7 +79,8 @@ export async function runRow(
       ? pickedFiles(files.map((file, i) => ({ path: `model/${row.paths[i] ?? ''}`, file })))
       : urlFiles(row.folder, {}, row.paths);
   const counted = reads.files(picked, kept, row.keep ?? '');
-  const quantise = row.weights && usualPolicy(integerTypeOf(row.weights));
+  const { weights } = row;
+  const quantise = policyFor(weights);
   const engine = { ...(await residentEngine(gpu, {})), precision, quantise, stream };
   const clock = new StageClock(meter, say);
 
@@ -94,7 +95,6 @@ export async function runRow(
   const tokens = await umt5Tokenizer(tokenizer);
   const prompt = tokens(PROMPT);
   const footprint = { width, height, frames, steps, guided: guidance > 1, image: true, stream };
-  const weights = row.weights && integerTypeOf(row.weights);
   const forecast = await forecastWan(
     await configsOf(parts),
     { ...footprint, tokens: prompt.length, weights },

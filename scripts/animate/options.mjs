@@ -46,7 +46,7 @@ function catalogIds() {
 /** The released DynamiCrafters. */
 const VARIANTS = /** @type {const} */ (['256', '512', '1024', '512-interpolation']);
 const PRESETS = /** @type {const} */ (['preview', 'standard', 'high']);
-const WEIGHTS = /** @type {const} */ (['int8', 'int4']);
+const WEIGHTS = /** @type {const} */ (['int8', 'w8a8', 'int4']);
 const PRECISIONS = /** @type {const} */ (['auto', 'f32', 'f16']);
 
 /** The largest picture file that the app takes. */
@@ -86,7 +86,8 @@ export const HELP = `Animates a picture: npm run animate -- [IMAGE] [OPTION...]
   --image-guidance X     the picture's pull apart from the prompt's, ${range('imageGuidance')}; half as much work again
   --seed N               another number, another motion (default: 0)
   --precision P          auto, f32 or f16 (default: auto)
-  --weights int8|int4    weights of a large model as small integers: a half or a quarter of the memory
+  --weights W            weights of a large model as small integers: int8 is half the memory, int4 a quarter; w8a8 is
+                         int8 with activations of 8 bits as well, for cards that multiply integers faster
   --stream               read weights block by block in each step, for a model that the graphics memory does not hold
   --fps N                ${range('fps')} (default: 24)
   --report FILE.json     write timings, adapter, memory and hashes of the frames

@@ -27,7 +27,11 @@ export const SPEECH_HELP = `    --sample_steps N         3 to 6 (default: 4); --
 /** @typedef {{ [name in keyof typeof SPEECH_OPTIONS]?: string | boolean | undefined }} SpeechValues */
 /** @typedef {import('../../src/app/engine/protocol.ts').SpeakWishes} SpeakWishes */
 
-const WEIGHTS = /** @type {const} */ ({ int8: 'i8', int4: 'i4' });
+/**
+ * @param {unknown} value
+ * @returns {value is 'int8' | 'w8a8' | 'int4'}
+ */
+const isWeights = (value) => value === 'int8' || value === 'w8a8' || value === 'int4';
 
 /**
  * Returns what is asked of the model. Numbers are read here and judged by the engine. `bad` makes the error for text
@@ -46,8 +50,8 @@ export function speechWishes(values, bad) {
     if (!Number.isFinite(parsed)) throw bad(`--${name} got "${value}", takes a number`);
     return parsed;
   };
-  if (weights !== undefined && weights !== 'int8' && weights !== 'int4') {
-    throw bad(`--weights got "${weights}", takes int8 or int4`);
+  if (weights !== undefined && !isWeights(weights)) {
+    throw bad(`--weights got "${weights}", takes int8, w8a8 or int4`);
   }
   if (precision !== undefined && !['auto', 'f32', 'f16'].includes(precision)) {
     throw bad(`--precision got "${precision}", takes auto, f32, f16`);
@@ -74,6 +78,6 @@ export function speechWishes(values, bad) {
     ...(precision !== undefined && {
       precision: /** @type {'auto' | 'f32' | 'f16'} */ (precision),
     }),
-    ...(weights !== undefined && { weights: WEIGHTS[weights] }),
+    ...(weights !== undefined && { weights }),
   };
 }

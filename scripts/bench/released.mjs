@@ -30,8 +30,8 @@ const HEADERS = {
 const HELP = `npm run bench -- --released FOLDER [OPTION...]
 
   FOLDER           a released Wan model; scripts/random-checkpoint.ts writes one with random weights
-  --rows LIST      e.g. "int4 49x4, int4 49x4, f16 121x20": storage of the weights, frames x steps; +guided runs each
-                   step twice, +stream reads weights block by block. Quantised weights are kept, so a second row of the same storage reads them back
+  --rows LIST      e.g. "int4 49x4, int4 49x4, f16 121x20": storage of the weights (f16, int8, w8a8, int4), frames x
+                   steps; +guided runs each step twice, +stream reads weights block by block. Quantised weights are kept, so a second row of the same storage reads them back
   --by http|input  how files reach the page: from this command's server (default), or picked in a file input
   --size WxH       (default: 832x480)
   --limit TFLOPS   what the chip can do, to tell the share of it (989 for an H200 in f16)
@@ -146,11 +146,11 @@ export async function benchReleased(args) {
 /** @param {string} text e.g. `int4 49x4+guided` */
 function parseRow(text) {
   const [, storage, frames, steps, guided, stream] =
-    /^(f16|int8|int4) (\d+)x(\d+)(\+guided)?(\+stream)?$/.exec(text) ?? [];
+    /^(f16|int8|w8a8|int4) (\d+)x(\d+)(\+guided)?(\+stream)?$/.exec(text) ?? [];
   if (storage === undefined) {
     throw new CommandError(`--rows got "${text}", takes e.g. "int4 49x4"`, EXIT.badInput);
   }
-  const weights = storage === 'f16' ? undefined : /** @type {'int8' | 'int4'} */ (storage);
+  const weights = storage === 'f16' ? undefined : /** @type {ReleasedRow['weights']} */ (storage);
   return {
     name: text,
     weights,

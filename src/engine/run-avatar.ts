@@ -24,7 +24,6 @@ import type { ComponentName, ComponentSource } from './models/wan/components.ts'
 import type { Engine } from './nn/run-once.ts';
 import { needPicture } from './run.ts';
 import type { RunFrame, RunnableModel } from './run.ts';
-import { integerTypeOf } from './settings.ts';
 import type { Settings } from './settings.ts';
 import { umt5Tokenizer } from './tokenizers/tokenizer.ts';
 import { SOUND_TRACK_RATE } from './video/sound-track.ts';
@@ -154,7 +153,7 @@ export function runnableAvatar(
       standard: { fps: VIDEO_RATE, steps },
       high: { fps: VIDEO_RATE, steps },
     },
-    quantise: ({ weights }) => weights && avatarPolicy(integerTypeOf(weights)),
+    quantise: ({ weights }) => avatarPolicy(weights),
     sizeFor(picture, settings) {
       const { width, height } = areaOf(settings);
       return avatarSize(settings.size ?? picture, width * height);
@@ -170,7 +169,7 @@ export function runnableAvatar(
         {
           ...{ sample_steps, skip_last_step, infer_frames, kv_cache, video: size },
           ...{ tokens: MOST_TOKENS, blocks: 2 },
-          ...(weights && { weights: integerTypeOf(weights) }),
+          weights,
         },
         precision,
         caps,

@@ -1,5 +1,6 @@
 /** I2VGen-XL and DynamiCrafter in the shape of a run. */
 import { EngineError } from './gpu/errors.ts';
+import type { WeightPolicy } from './graph/graph.ts';
 import { NO_WORK } from './graph/work.ts';
 import { coloursOf, pixelsOf } from './image/colours.ts';
 import type { Raster } from './image/resize.ts';
@@ -33,16 +34,24 @@ import type {
 import type { Settings } from './settings.ts';
 import { outputSize } from './settings.ts';
 import type { TextTokenizer } from './tokenizers/tokenizer.ts';
-import { usualPolicy } from './weights/policy.ts';
+import { policyFor } from './weights/policy.ts';
 
 /** What I2VGen-XL is asked not to show, in the words of its authors' examples. */
 const I2VGEN_NEGATIVE_PROMPT =
   'Distorted, discontinuous, Ugly, blurry, low resolution, motionless, static, disfigured, disconnected limbs, Ugly faces, incomplete arms';
 
 /** The same policies each time: what stays on the device is known by them. */
-const POLICIES = { int8: clipPolicy(usualPolicy('i8')), int4: clipPolicy(usualPolicy('i4')) };
+const POLICIES = { int8: clipPolicy(policyFor('int8')), int4: clipPolicy(policyFor('int4')) };
 
-const quantise = ({ weights }: Settings) => weights && POLICIES[weights];
+/** Products of integers cost these networks 4 to 8 dB more than their weights do: docs/quantised-weights.md. */
+function quantise({ weights }: Settings): WeightPolicy | undefined {
+  if (weights !== 'w8a8') return weights && POLICIES[weights];
+  throw new EngineError(
+    'settings/weights',
+    'weights — got w8a8, with which this model loses too much, needs int8 or int4 — choose int8',
+    { have: weights },
+  );
+}
 
 /** Frames and frames a second of the file that all these models were released with. */
 const RELEASED = { frames: 16, fps: 8, steps: 50 } as const;
@@ -185,7 +194,7 @@ function planner(
   forecast: (asked: PlanRequest, ground: ClipGround) => Promise<ClipForecast>,
 ): RunnableModel['plan'] {
   let known: { readonly key: string; readonly plan: Promise<RunPlan> } | undefined;
-  return (asked, caps) => {
+  return async (asked, caps) => {
     const { settings, size, precision } = asked;
     const { frames, steps, guidance = 0, imageGuidance = 0, eta, weights, loop } = settings;
     const decisive = {

@@ -14,10 +14,9 @@ import type { NewbieTokenizer } from './models/newbie/tokenize.ts';
 import { newbieTokenizer } from './models/newbie/tokenize.ts';
 import { renameHalf } from './models/tae/names.ts';
 import type { ModelContext, Picture, RunnableModel } from './run.ts';
-import { integerTypeOf } from './settings.ts';
 import type { Settings } from './settings.ts';
 import { WeightStore } from './weights/weight-store.ts';
-import { usualPolicy } from './weights/policy.ts';
+import { policyFor } from './weights/policy.ts';
 import type { ModelFiles } from './weights/model-files.ts';
 import { openModelFolder } from './weights/model-folder.ts';
 
@@ -74,14 +73,15 @@ export function runnableNewbie({ parts, tokenizer, tiny }: NewbieFiles): Runnabl
       standard: { fps: 1, steps: USUAL.steps, size: USUAL.size },
       high: { fps: 1, steps: 40, size: { width: 1280, height: 1280 } },
     },
-    quantise: policyOf,
+    quantise: ({ weights }) => policyFor(weights),
     sizeFor: (_, { size = USUAL.size }) => checkedSize(size),
     async plan({ settings, size, precision }, caps) {
       const stages = await forecastNewbie(
         parts,
         {
           ...{ ...size, steps: settings.steps, tokens: MOST_TOKENS },
-          ...{ guidance: settings.guidance ?? USUAL.guidance, quantise: policyOf(settings) },
+          guidance: settings.guidance ?? USUAL.guidance,
+          quantise: policyFor(settings.weights),
         },
         precision,
         caps,
@@ -116,8 +116,6 @@ export function runnableNewbie({ parts, tokenizer, tiny }: NewbieFiles): Runnabl
     },
   };
 }
-
-const policyOf = ({ weights }: Settings) => weights && usualPolicy(integerTypeOf(weights));
 
 function checkedSize(size: Size): Size {
   const fits = (side: number): boolean => side > 0 && side % SIDE === 0;

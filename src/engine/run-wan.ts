@@ -6,11 +6,8 @@ import type { WanFiles } from './models/wan/animate.ts';
 import type { WanParts } from './models/wan/forecast.ts';
 import { forecastWan } from './models/wan/forecast.ts';
 import type { RunnableModel } from './run.ts';
-import type { Settings } from './settings.ts';
-import { integerTypeOf, outputSize } from './settings.ts';
-import { usualPolicy } from './weights/policy.ts';
-
-const policyOf = ({ weights }: Settings) => weights && usualPolicy(integerTypeOf(weights));
+import { outputSize } from './settings.ts';
+import { policyFor } from './weights/policy.ts';
 
 /** Returns the model of `files`; throws nothing before it is planned or run. */
 export function runnableWan(files: WanFiles): RunnableModel {
@@ -31,7 +28,7 @@ export function runnableWan(files: WanFiles): RunnableModel {
       standard: { fps, frames, steps },
       high: { fps, frames, steps },
     },
-    quantise: policyOf,
+    quantise: ({ weights }) => policyFor(weights),
     sizeFor: (picture, settings) => outputSize(picture, settings, sideMultiple),
     async plan({ settings, size, precision }, caps) {
       const configs = await partsOf(files);
@@ -42,7 +39,7 @@ export function runnableWan(files: WanFiles): RunnableModel {
           ...size,
           ...{ frames: settings.frames, steps: settings.steps, guided: guidance > 1, stream },
           image: usual.picture !== 'unknown',
-          ...(weights && { weights: integerTypeOf(weights) }),
+          weights,
         },
         precision,
         caps,

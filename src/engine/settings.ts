@@ -1,20 +1,15 @@
 /** What a user can ask for: presets, defaults, limits, and the size of the video that follows from them. */
 import { EngineError } from './gpu/errors.ts';
-import type { IntegerType } from './gpu/integers.ts';
 import { sizeWithLongSide } from './image/fit.ts';
 import type { Size } from './image/fit.ts';
+import type { WeightsChoice } from './weights/policy.ts';
+import { WEIGHTS_CHOICES } from './weights/policy.ts';
 import limits from './settings-limits.json' with { type: 'json' };
 
 /** Names of the presets: size, frames and steps that go together. */
 export type Preset = 'preview' | 'standard' | 'high';
 /** Storage of the network's values; `auto` is f16 where the device computes in it, else f32. */
 export type PrecisionChoice = 'auto' | 'f32' | 'f16';
-/** Bits of a weight, for models that are large. */
-export type WeightsChoice = 'int8' | 'int4';
-
-/** Returns how such weights are stored on the device. */
-export const integerTypeOf = (weights: WeightsChoice): IntegerType =>
-  weights === 'int8' ? 'i8' : 'i4';
 
 /** Settings that are numbers with limits. */
 type NumberName =
@@ -52,7 +47,7 @@ export type Settings = {
   readonly eta?: number;
   /** Scale of the picture's pull apart from the prompt's, a third run of the network a step; absent = none of its own. */
   readonly imageGuidance?: number;
-  /** Weight matrices as small integers: a half or a quarter of the memory; absent = as `precision` says. */
+  /** Weight matrices as small integers: a half or a quarter of the memory, and with `w8a8` products of integers; absent = as `precision` says. */
   readonly weights?: WeightsChoice;
   /** Whether the first frame is the picture itself, for models that paint it anew; absent = as the model paints it. */
   readonly pinFirst?: boolean;
@@ -65,7 +60,6 @@ export const PRESETS: readonly Preset[] = ['preview', 'standard', 'high'];
 /** Least and largest value of each number that can be set. */
 export const SETTING_LIMITS = limits satisfies Readonly<Record<NumberName, number[]>>;
 const PRECISIONS: readonly PrecisionChoice[] = ['auto', 'f32', 'f16'];
-const WEIGHTS: readonly WeightsChoice[] = ['int8', 'int4'];
 
 /** Sides of a chosen size are multiples of this: the video is even, the refinement halves it once more. */
 const SIDE_MULTIPLE = 4;
@@ -94,7 +88,7 @@ export function resolveSettings(given: Partial<Settings> = {}): Settings {
     preset,
   };
   oneOf('precision', settings.precision, PRECISIONS);
-  if (settings.weights !== undefined) oneOf('weights', settings.weights, WEIGHTS);
+  if (settings.weights !== undefined) oneOf('weights', settings.weights, WEIGHTS_CHOICES);
   for (const name of ['frames', 'steps', 'seed'] as const) within(name, settings[name], true);
   for (const name of ['fps', 'motion'] as const) within(name, settings[name], false);
   for (const name of ['guidance', 'shift', 'rate', 'eta', 'imageGuidance'] as const) {

@@ -9,13 +9,13 @@ import { VIDEO_RATE } from './models/live-avatar/audio-features.ts';
 import { avatarPolicy } from './models/live-avatar/policy.ts';
 import type { AvatarSettings } from './models/live-avatar/request.ts';
 import type { AvatarStage } from './models/live-avatar/run-options.ts';
-import type { IntegerType } from './gpu/integers.ts';
 import { Progress } from './progress.ts';
 import type { ProgressEvent } from './progress.ts';
 import { residentEngine } from './resident.ts';
 import type { RunMeasures } from './resident.ts';
 import type { RunFrame } from './run.ts';
 import { openAvatar, planSpeech, spokenFrames } from './run-avatar.ts';
+import type { WeightsChoice } from './weights/policy.ts';
 import { createMp4Writer } from './video/mp4-writer.ts';
 import type { Mp4WriterOptions } from './video/mp4-writer.ts';
 import type { SoundCodec } from './video/sound-track.ts';
@@ -36,7 +36,7 @@ export type SpeakOptions = RunMeasures & {
   readonly settings?: Partial<AvatarSettings>;
   readonly precision?: Precision | 'auto';
   /** Stores weight matrices as small integers, in place of spreading them over several cards. */
-  readonly weights?: IntegerType;
+  readonly weights?: WeightsChoice;
   /** Name and version of the program, written into the file. */
   readonly tool: string;
   readonly signal?: AbortSignal;
@@ -130,6 +130,6 @@ async function engineOf(options: SpeakOptions) {
   return {
     ...(await residentEngine(gpu, options)),
     precision: precision === 'auto' ? (gpu.caps.f16 ? 'f16' : 'f32') : precision,
-    ...(weights && { quantise: avatarPolicy(weights) }),
+    quantise: avatarPolicy(weights),
   } as const;
 }

@@ -24,7 +24,7 @@ const parts = {
 
 const footprint: AvatarFootprint = {
   ...{ sample_steps: 4, skip_last_step: false, infer_frames: 48, kv_cache: 'int8' },
-  ...{ video: { width: 384, height: 256 }, tokens: 80, weights: 'i4', blocks: 7 },
+  ...{ video: { width: 384, height: 256 }, tokens: 80, weights: 'int4', blocks: 7 },
 };
 
 describe('the memory of an avatar at real size', () => {

@@ -27,26 +27,26 @@ describe('choices of settings', () => {
     const all = [...choicesBelow(asked)];
     expect(all.slice(0, 4)).toEqual([
       asked,
-      { ...asked, weights: 'i8' },
-      { ...asked, weights: 'i4' },
+      { ...asked, weights: 'int8' },
+      { ...asked, weights: 'int4' },
       { ...asked, tiled: true },
     ]);
     expect(all.slice(6, 9)).toEqual([
-      { ...asked, weights: 'i4', stream: true },
-      { ...asked, weights: 'i4', stream: true, tiled: true },
+      { ...asked, weights: 'int4', stream: true },
+      { ...asked, weights: 'int4', stream: true, tiled: true },
       { ...asked, frames: 49 },
     ]);
     expect(all.at(-1)).toEqual({
       ...{ width: 512, height: 288, frames: 25 },
-      ...{ weights: 'i4', tiled: true, stream: true },
+      ...{ weights: 'int4', tiled: true, stream: true },
     });
     expect(new Set(all.map((choice) => JSON.stringify(choice))).size).toBe(all.length);
   });
 
   it('keep an upright picture upright, and integers that were asked for', () => {
-    const all = [...choicesBelow({ ...asked, width: 480, height: 832, weights: 'i4' })];
+    const all = [...choicesBelow({ ...asked, width: 480, height: 832, weights: 'int4' })];
     expect(all.every(({ width, height }) => height > width)).toBe(true);
-    expect(all.every(({ weights }) => weights === 'i4')).toBe(true);
+    expect(all.every(({ weights }) => weights === 'int4')).toBe(true);
   });
 
   it('are made of fewer bytes the further down they stand', async () => {
@@ -90,7 +90,7 @@ describe('released models', () => {
   });
 
   it('fit: 5B with four bits, 49 frames, in 8 GB; a whole run has the work that was counted by hand', async () => {
-    const choice: WanChoice = { ...asked, frames: 49, weights: 'i4' };
+    const choice: WanChoice = { ...asked, frames: 49, weights: 'int4' };
     const fit = await fitWan(request('wan-ti2v-5b', 'wan-vae-2.2'), choice, 8 * GIB);
     expect(fit.fits).toBe(true);
     const { stages } = fit.forecast;
@@ -102,7 +102,7 @@ describe('released models', () => {
 
   it('fit: an expert of 14B with four bits in 8 GB, when its weights are streamed', async () => {
     const ask = request('wan-i2v-a14b', 'wan-vae-2.1');
-    const choice: WanChoice = { ...asked, frames: 49, weights: 'i4', stream: true };
+    const choice: WanChoice = { ...asked, frames: 49, weights: 'int4', stream: true };
     const fit = await fitWan(ask, choice, 8 * GIB);
     expect(fit.fits).toBe(true);
     const whole = await fitWan(ask, { ...choice, stream: false }, 8 * GIB);
@@ -112,7 +112,7 @@ describe('released models', () => {
   });
 
   it('fit: an expert of 14B with four bits, 81 frames, in 12 GB but not in 10', async () => {
-    const choice: WanChoice = { ...asked, weights: 'i4' };
+    const choice: WanChoice = { ...asked, weights: 'int4' };
     const fit = await fitWan(request('wan-i2v-a14b', 'wan-vae-2.1'), choice, 12 * GIB);
     expect(fit.fits).toBe(true);
     expect(fit.needBytes).toBeGreaterThan(10 * GIB);

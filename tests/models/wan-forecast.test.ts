@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { meterBuffers } from '../../src/engine/gpu/memory.ts';
 import { Executor } from '../../src/engine/graph/replay.ts';
-import type { IntegerType } from '../../src/engine/gpu/integers.ts';
 import type { Precision } from '../../src/engine/graph/graph.ts';
-import { usualPolicy } from '../../src/engine/weights/policy.ts';
+import type { WeightsChoice } from '../../src/engine/weights/policy.ts';
+import { policyFor } from '../../src/engine/weights/policy.ts';
 import { forecastWan } from '../../src/engine/models/wan/forecast.ts';
 import type { WanRequest } from '../../src/engine/models/wan/pipeline-request.ts';
 import { generate } from '../../src/engine/models/wan/pipeline.ts';
@@ -27,13 +27,14 @@ const kinds: Readonly<Record<string, { settings: WanSettings; image: boolean }>>
 };
 /** How weights are stored, and whether they stay on the device. */
 const ways: Readonly<
-  Record<string, { precision: Precision; weights?: IntegerType; stream?: boolean }>
+  Record<string, { precision: Precision; weights?: WeightsChoice; stream?: boolean }>
 > = {
   f32: { precision: 'f32' },
   f16: { precision: 'f16' },
-  int8: { precision: 'f16', weights: 'i8' },
-  int4: { precision: 'f16', weights: 'i4' },
-  'int4, streamed': { precision: 'f16', weights: 'i4', stream: true },
+  int8: { precision: 'f16', weights: 'int8' },
+  w8a8: { precision: 'f16', weights: 'w8a8' },
+  int4: { precision: 'f16', weights: 'int4' },
+  'int4, streamed': { precision: 'f16', weights: 'int4', stream: true },
 };
 
 const both = 'a picture and two experts';
@@ -41,6 +42,7 @@ const cases: readonly (readonly [kind: string, way: string])[] = [
   ...Object.keys(kinds).flatMap((kind) => ['f32', 'f16'].map((way) => [kind, way] as const)),
   ...['int8', 'int4', 'int4, streamed'].map((way) => [both, way] as const),
   ['a first frame', 'int4'],
+  ['text', 'w8a8'],
 ];
 
 describe.each(testGpus().filter(({ name }) => name === 'lavapipe'))(
@@ -76,7 +78,7 @@ describe.each(testGpus().filter(({ name }) => name === 'lavapipe'))(
           executor: new Executor(gpu),
           precision,
           stream,
-          quantise: weights && usualPolicy(weights),
+          quantise: policyFor(weights),
         };
         const peaks = new Map<string, number>();
         const onProgress = ({ stage }: { stage: string }): void => {

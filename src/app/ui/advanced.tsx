@@ -120,7 +120,7 @@ const ForReadingModels = () => (
         id="weights"
         label={text('weights.label')}
         value={wishes.value.weights}
-        options={(['whole', 'int8', 'int4'] as const).map((value) => ({
+        options={(['whole', 'int8', 'w8a8', 'int4'] as const).map((value) => ({
           value,
           label: text(`weights.${value}`),
         }))}

@@ -4,6 +4,9 @@ import type { IntegerType } from '../gpu/integers.ts';
 import { isIntegerType } from '../gpu/integers.ts';
 import type { WeightPolicy } from '../graph/graph.ts';
 
+/** Weight matrices as a user asks for them: of 8 bits, of 8 bits with activations of 8 bits to go with them, of 4 bits. */
+export type WeightsChoice = 'int8' | 'w8a8' | 'int4';
+
 /** A policy as a file: one type for all matrices, and exceptions by checkpoint key. */
 export type PolicyFile = {
   readonly weights: IntegerType;
@@ -22,6 +25,19 @@ export const usualPolicy =
 /** Returns the policy with products on integers: activations are quantised too, row by row. */
 export const withIntegerProducts = (policy: WeightPolicy): WeightPolicy =>
   Object.assign(policy.bind(undefined), { integerProducts: true });
+
+const CHOICES: Readonly<Record<WeightsChoice, WeightPolicy>> = {
+  int8: usualPolicy('i8'),
+  w8a8: withIntegerProducts(usualPolicy('i8')),
+  int4: usualPolicy('i4'),
+};
+
+/** All choices. */
+export const WEIGHTS_CHOICES = ['int8', 'w8a8', 'int4'] as const satisfies readonly WeightsChoice[];
+
+/** Returns the policy of a choice: the same function each time, as what stays on the device is known by it. */
+export const policyFor = (weights: WeightsChoice | undefined): WeightPolicy | undefined =>
+  weights && CHOICES[weights];
 
 /** Returns the policy for the matrices whose keys match; all others stay as they are. */
 export const policyWhere = (policy: WeightPolicy, keys: RegExp): WeightPolicy => {

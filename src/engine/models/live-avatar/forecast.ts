@@ -3,7 +3,6 @@
  * paper, block by block, its decoder beside it.
  */
 import type { Capabilities } from '../../gpu/device.ts';
-import type { IntegerType } from '../../gpu/integers.ts';
 import { paperGpu } from '../../gpu/paper.ts';
 import type { Precision } from '../../graph/graph.ts';
 import { PaperExecutor } from '../../graph/paper-executor.ts';
@@ -13,6 +12,7 @@ import type { Size } from '../../image/fit.ts';
 import { PipelineCache } from '../../kernels/pipelines.ts';
 import type { Engine } from '../../nn/run-once.ts';
 import { runOnce } from '../../nn/run-once.ts';
+import type { WeightsChoice } from '../../weights/policy.ts';
 import { SHAPES_ALONE } from '../../weights/upload.ts';
 import type { Config } from '../config-json.ts';
 import { parseUmt5Config, umt5Encoder } from '../wan/umt5.ts';
@@ -33,7 +33,7 @@ export type AvatarFootprint = Pick<
   readonly video: Size;
   /** Tokens of the prompt. */
   readonly tokens: number;
-  readonly weights?: IntegerType | undefined;
+  readonly weights?: WeightsChoice | undefined;
   /** Blocks to look at. */
   readonly blocks: number;
 };
@@ -71,7 +71,7 @@ export async function forecastAvatar(
   const { weights, video } = footprint;
   const engine: Engine = {
     ...{ gpu, pipelines: new PipelineCache(gpu.device), executor: counter, precision },
-    quantise: weights && avatarPolicy(weights),
+    quantise: avatarPolicy(weights),
   };
   const textWork = await readText(engine, parts.text_encoder, footprint.tokens);
   const textPeakBytes = gpu.peak.total;

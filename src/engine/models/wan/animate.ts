@@ -42,6 +42,8 @@ export type WanUsual = {
   readonly guidance: number;
   readonly shift: number;
   readonly solver: SamplerKind;
+  /** What a distilled network is told when it makes as many steps; see `ScheduleOptions`. */
+  readonly timesteps?: readonly number[] | undefined;
 };
 
 /** What a run is asked for. */
@@ -116,7 +118,13 @@ async function recommendedIn(files: ModelFiles): Promise<Partial<WanUsual>> {
     typeof found[name] === 'number' ? [[name, found[name]] as const] : [],
   );
   const solver = SOLVERS.find((name) => name === found['solver']);
-  return { ...Object.fromEntries(numbers), ...(solver && { solver }) };
+  const { timesteps } = found;
+  const isList = Array.isArray(timesteps) && timesteps.every((t) => typeof t === 'number');
+  return {
+    ...Object.fromEntries(numbers),
+    ...(solver && { solver }),
+    ...(isList && { timesteps }),
+  };
 }
 
 /** More than any list of settings has. */
@@ -134,7 +142,7 @@ function parseRecommended(bytes: Uint8Array): Readonly<Record<string, unknown>> 
   }
 }
 
-const SOLVERS: readonly SamplerKind[] = ['unipc', 'flow_euler', 'dpmpp'];
+const SOLVERS: readonly SamplerKind[] = ['unipc', 'flow_euler', 'dpmpp', 'renoise'];
 
 async function usualOf(parts: ComponentSource): Promise<WanUsual> {
   const vae = readVaeConfig(await parts.config('vae'));
@@ -200,10 +208,11 @@ export async function* animateWan(
   const { shift = usual.shift, solver = usual.solver, frames, steps, seed } = wishes;
   const { width, height, data } = picture;
   const image = picture.placed ?? (data && coloursOf({ width, height, channels: 4, data }, 0));
+  const timesteps = usual.timesteps?.length === steps ? usual.timesteps : undefined;
   const prompt = tokens(wishes.prompt);
   const request: WanRequest = {
     ...{ prompt, negativePrompt: tokens(negativePrompt), width, height, frames, steps, seed },
-    ...{ guidance, shift, solver: { kind: solver, variant: 'diffusers' } },
+    ...{ guidance, shift, solver: { kind: solver, variant: 'diffusers', timesteps } },
     ...(usual.picture !== 'unknown' && image && { image }),
   };
   const before = engine.executor.stats;
@@ -245,7 +254,7 @@ function withSmaller(
   asked: { readonly width: number; readonly height: number; readonly frames: number },
 ): unknown {
   if (!(error instanceof EngineError && error.code === 'gpu/memory')) return error;
-  const smaller = [...choicesBelow({ ...asked, weights: 'i4', tiled: true, stream: true })][1];
+  const smaller = [...choicesBelow({ ...asked, weights: 'int4', tiled: true, stream: true })][1];
   if (!smaller) return error;
   const { width, height, frames } = smaller;
   const { stage, have, need } = error;

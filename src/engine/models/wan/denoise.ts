@@ -1,5 +1,6 @@
 /** Denoising: one recorded step replayed from noise to a clean latent, with at most one change of experts on the way. */
 import type { Engine } from '../../nn/run-once.ts';
+import { ahead } from '../../sampling/ahead.ts';
 import type { Attended, AttendOptions } from '../../sampling/attended.ts';
 import { attendSteps } from '../../sampling/attended.ts';
 import type { Sampler } from '../../sampling/sampler.ts';
@@ -33,12 +34,14 @@ export async function denoise(
   start: {
     readonly size: LatentSize;
     readonly noise: Float32Array;
+    /** Noise of step `i`, for samplers that make noise again. */
+    readonly stepNoise: (i: number) => Float32Array;
     readonly conditions: Conditions;
   },
   options: AttendOptions = {},
 ): Promise<Attended> {
   const { device } = engine.gpu;
-  const { size, noise, conditions } = start;
+  const { size, noise, stepNoise, conditions } = start;
   const planAt = (step: number): ExpertSteps | undefined => experts.find(({ end }) => step < end);
   const shape = [size.F, size.h, size.w, size.C];
   const state = new SamplerState(device, sampler, shape, (step) => planAt(step)?.guidance ?? 1);
@@ -69,11 +72,16 @@ export async function denoise(
     if (step + 1 === plan.end && loaded.heir) await loaded.expert.succeed?.();
     return loaded.expert;
   };
+  const steps = sampler.steps.length;
+  const noiseOf = ahead(steps - 1, stepNoise);
   try {
     const attended = await attendSteps(
       engine,
-      sampler.steps.length,
-      async (step) => (await expertAt(step)).step,
+      steps,
+      async (step) => {
+        if (sampler.renoises && step + 1 < steps) state.renoise(noiseOf(step));
+        return (await expertAt(step)).step;
+      },
       state,
       { ...options, conditions },
     );

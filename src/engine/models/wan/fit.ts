@@ -3,8 +3,8 @@
  * down to the smallest, each against a forecast of its memory.
  */
 import type { Capabilities } from '../../gpu/device.ts';
-import type { IntegerType } from '../../gpu/integers.ts';
 import type { Precision } from '../../graph/graph.ts';
+import type { WeightsChoice } from '../../weights/policy.ts';
 import type { Forecast, WanFootprint, WanParts } from './forecast.ts';
 import { forecastWan } from './forecast.ts';
 import { DEFAULT_TILING } from './vae.ts';
@@ -15,7 +15,7 @@ export type WanChoice = {
   readonly height: number;
   readonly frames: number;
   /** Storage of the weight matrices; undefined = that of the precision. */
-  readonly weights: IntegerType | undefined;
+  readonly weights: WeightsChoice | undefined;
   /** Whether the autoencoder works in tiles: less memory, two thirds more work. */
   readonly tiled: boolean;
   /** Whether weights are read block by block in each step: room for two blocks instead of all, and all read each time. */
@@ -48,12 +48,7 @@ const FRAMES: readonly number[] = [121, 81, 49, 25];
  * there are, then fewer frames, then a smaller picture.
  */
 export function* choicesBelow(asked: WanChoice): Generator<WanChoice, void, void> {
-  const weights: readonly (IntegerType | undefined)[] =
-    asked.weights === undefined
-      ? [undefined, 'i8', 'i4']
-      : asked.weights === 'i8'
-        ? ['i8', 'i4']
-        : [asked.weights];
+  const weights = [asked.weights, ...BITS_BELOW[asked.weights ?? '']];
   const frameCounts = [asked.frames, ...FRAMES.filter((frames) => frames < asked.frames)];
   for (const { width, height } of sizesBelow(asked)) {
     for (const frames of frameCounts) {
@@ -66,6 +61,14 @@ export function* choicesBelow(asked: WanChoice): Generator<WanChoice, void, void
     }
   }
 }
+
+/** With fewer bits, or with none for activations. */
+const BITS_BELOW: Readonly<Record<WeightsChoice | '', readonly WeightsChoice[]>> = {
+  '': ['int8', 'int4'],
+  w8a8: ['int8', 'int4'],
+  int8: ['int4'],
+  int4: [],
+};
 
 function sizesBelow({ width, height }: WanChoice): readonly { width: number; height: number }[] {
   const upright = height > width;
@@ -124,8 +127,9 @@ export async function bestFit(
   return smallest;
 }
 
-const BITS: Readonly<Record<string, number>> = { i8: 8, i4: 4, i4x64: 4 };
-const bitsOf = ({ weights }: WanChoice): number => BITS[weights ?? ''] ?? 16;
+/** Of a weight; those of activations count as half a bit more. */
+const BITS: Readonly<Record<WeightsChoice, number>> = { w8a8: 8.5, int8: 8, int4: 4 };
+const bitsOf = ({ weights }: WanChoice): number => (weights ? BITS[weights] : 16);
 
 /** Whether `choice` is no smaller than `other` in any respect, and so taken to need as much memory. */
 const takesAsMuch = (choice: WanChoice, other: WanChoice): boolean =>

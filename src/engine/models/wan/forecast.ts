@@ -6,7 +6,6 @@
 import type { Capabilities } from '../../gpu/device.ts';
 import type { BytesByUse, PaperGpu } from '../../gpu/paper.ts';
 import { paperGpu } from '../../gpu/paper.ts';
-import type { IntegerType } from '../../gpu/integers.ts';
 import type { Precision } from '../../graph/graph.ts';
 import { PaperExecutor } from '../../graph/paper-executor.ts';
 import type { Work } from '../../graph/work.ts';
@@ -17,7 +16,8 @@ import type { Engine } from '../../nn/run-once.ts';
 import { runOnce } from '../../nn/run-once.ts';
 import { samplerFor } from '../../sampling/sampler.ts';
 import { SamplerState } from '../../sampling/state.ts';
-import { usualPolicy } from '../../weights/policy.ts';
+import type { WeightsChoice } from '../../weights/policy.ts';
+import { policyFor } from '../../weights/policy.ts';
 import { SHAPES_ALONE } from '../../weights/upload.ts';
 import type { Config } from '../config-json.ts';
 import { clipVision, parseClipConfig } from './clip-vision.ts';
@@ -54,7 +54,7 @@ export type WanFootprint = {
   /** How the autoencoder goes about it: in tiles, how many frames at a time. */
   readonly vae?: VaeOptions;
   /** Small integers for the weight matrices; none where left out. */
-  readonly weights?: IntegerType | undefined;
+  readonly weights?: WeightsChoice | undefined;
   /** Whether weights are read block by block in each step, with two blocks on the device. */
   readonly stream?: boolean;
 };
@@ -99,7 +99,7 @@ export async function forecastWan(
   const { weights } = footprint;
   const engine: Engine = {
     ...{ gpu, pipelines: new PipelineCache(gpu.device), executor: counter, precision },
-    quantise: weights && usualPolicy(weights),
+    quantise: policyFor(weights),
     stream: footprint.stream,
   };
   const vaeConfig = readVaeConfig(parts.vae);

@@ -29,7 +29,12 @@ export type WanRequest = {
   readonly steps: number;
   /** Pushes the noise levels up; 3 for small pictures, 5 for large ones. */
   readonly shift: number;
-  readonly solver?: { readonly kind: SamplerKind; readonly variant: SamplerVariant };
+  readonly solver?: {
+    readonly kind: SamplerKind;
+    readonly variant: SamplerVariant;
+    /** What a distilled network is told, one a step; see `ScheduleOptions`. */
+    readonly timesteps?: readonly number[] | undefined;
+  };
   /** Scale of the prompt's pull; 1 or less runs the network once a step instead of twice. */
   readonly guidance: number;
   /** The same for the second expert of models that have two; `guidance` where it is left out. */

@@ -98,7 +98,12 @@ export async function* generate(
     engine,
     sampler,
     await expertsOf(source, config, request, sampler),
-    { size, noise: noiseOf(request, size), conditions },
+    {
+      size,
+      noise: noiseOf(request, size),
+      stepNoise: (i) => drawn(request, 1 + i, size),
+      conditions,
+    },
     {
       ...samplingHooks(options),
       ...abort,
@@ -151,12 +156,16 @@ async function transformerConfig(source: ComponentSource): Promise<WanConfig> {
 }
 
 function samplerOf({ solver, steps, shift }: WanRequest): Sampler {
-  const { kind, variant } = solver ?? { kind: 'unipc', variant: 'diffusers' };
-  return samplerFor(kind, variant, { steps, shift });
+  const { kind, variant, timesteps } = solver ?? { kind: 'unipc', variant: 'diffusers' };
+  return samplerFor(kind, variant, { steps, shift, timesteps });
 }
 
-const noiseOf = ({ noise, seed }: WanRequest, { F, h, w, C }: LatentSize): Float32Array =>
-  noise ?? normal(seed ?? 0, 0, F * h * w * C);
+/** Noise of a stream of the seed: 0 for the start, then one for each step that makes noise again. */
+const drawn = ({ seed }: WanRequest, stream: number, { F, h, w, C }: LatentSize): Float32Array =>
+  normal(seed ?? 0, stream, F * h * w * C);
+
+const noiseOf = (request: WanRequest, size: LatentSize): Float32Array =>
+  request.noise ?? drawn(request, 0, size);
 
 async function latentScale(source: ComponentSource, { patch }: WanConfig): Promise<LatentScale> {
   const config = readVaeConfig(await source.config('vae'));

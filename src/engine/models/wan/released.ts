@@ -90,7 +90,8 @@ export async function openReleased(
     await checkWan(await openModelFolder(peekFiles(plan), WAN_PARTS), caps);
     await downloadModel(store, plan, { ...abort, ...(onProgress && { onProgress }) });
   }
-  const { fps, frames, steps, guidance, shift, solver } = catalogModel(catalog, id).recommended;
-  const usual = { fps, frames, steps, guidance, shift, solver };
+  const { recommended } = catalogModel(catalog, id);
+  const { fps, frames, steps, guidance, shift, solver, timesteps } = recommended;
+  const usual = { fps, frames, steps, guidance, shift, solver, timesteps };
   return openWan(storedFiles(store, plan, onPackError), usual);
 }
