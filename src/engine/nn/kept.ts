@@ -3,10 +3,9 @@ import type { DeviceTensor } from '../gpu/tensor.ts';
 import { bytesOf, createTensor } from '../gpu/tensor.ts';
 import { EngineError } from '../gpu/errors.ts';
 import { Graph } from '../graph/graph.ts';
-import { fuse } from '../graph/passes/fuse.ts';
 import type { Recording } from '../graph/record.ts';
-import { record } from '../graph/record.ts';
 import { Scope } from './module.ts';
+import { prepare } from './prepare.ts';
 import type { Engine, RunOptions } from './run-once.ts';
 import type { WeightLease } from '../weights/keeper.ts';
 import { ownWeights } from '../weights/keeper.ts';
@@ -70,13 +69,10 @@ export async function recordGraph(
   weights: Pick<WeightLease, 'load' | 'get'>,
   build: (root: Scope) => void,
 ): Promise<{ readonly graph: Graph; readonly recording: Recording }> {
-  const { gpu, pipelines, precision, quantise } = engine;
+  const { precision, quantise } = engine;
   const graph = new Graph({ precision, quantise });
   build(new Scope(graph));
-  fuse(graph, gpu.caps);
-  await weights.load(graph);
-  const recording = await record(graph, { gpu, pipelines, weights: (key) => weights.get(key) });
-  return { graph, recording };
+  return { graph, recording: await prepare(graph, engine, weights) };
 }
 
 function copyOf(device: GPUDevice, tensor: DeviceTensor): DeviceTensor {

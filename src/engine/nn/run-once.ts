@@ -3,8 +3,6 @@ import type { Gpu } from '../gpu/device.ts';
 import { readTensor } from '../gpu/tensor.ts';
 import type { Precision, WeightPolicy } from '../graph/graph.ts';
 import { Graph } from '../graph/graph.ts';
-import { fuse } from '../graph/passes/fuse.ts';
-import { record } from '../graph/record.ts';
 import type { Executor } from '../graph/replay.ts';
 import type { PipelineCache } from '../kernels/pipelines.ts';
 import type { WeightKeeper, WeightLease } from '../weights/keeper.ts';
@@ -12,6 +10,7 @@ import { ownWeights } from '../weights/keeper.ts';
 import { StreamedWeights } from '../weights/streamed.ts';
 import type { WeightSource } from '../weights/upload.ts';
 import { Scope } from './module.ts';
+import { prepare } from './prepare.ts';
 
 /** What networks run on. */
 export type Engine = {
@@ -89,13 +88,10 @@ async function runGraph(
   build: (root: Scope) => void,
   options: RunOptions,
 ): Promise<Results> {
-  const { gpu, pipelines, executor, precision, quantise } = engine;
+  const { gpu, executor, precision, quantise } = engine;
   const graph = new Graph({ precision, quantise });
   build(new Scope(graph));
-  fuse(graph, gpu.caps);
-  await weights.load(graph);
-  options.signal?.throwIfAborted();
-  const recording = await record(graph, { gpu, pipelines, weights: (key) => weights.get(key) });
+  const recording = await prepare(graph, engine, weights, options.signal);
   recording.feed = weights.feedFor?.(recording);
   try {
     await executor.replay(recording, options);

@@ -1,10 +1,9 @@
 /** The picture autoencoder applied to a video: pictures to latents, latents to frames one by one. */
 import { createTensor, readTensor, writeTensor } from '../../gpu/tensor.ts';
 import { Graph } from '../../graph/graph.ts';
-import { fuse } from '../../graph/passes/fuse.ts';
-import { record } from '../../graph/record.ts';
 import type { Raster } from '../../image/resize.ts';
 import { Scope } from '../../nn/module.ts';
+import { prepare } from '../../nn/prepare.ts';
 import type { Engine, RunOptions } from '../../nn/run-once.ts';
 import { leaseWeights, runOnce } from '../../nn/run-once.ts';
 import type { WeightSource } from '../../weights/upload.ts';
@@ -63,15 +62,13 @@ export async function* decodeFrames(
   { values, shape: [F, h, w, C] }: LatentClip,
   { signal, onProgress }: RunOptions = {},
 ): AsyncGenerator<DecodedFrame, void, void> {
-  const { gpu, pipelines, executor, precision, quantise } = engine;
+  const { gpu, executor, precision, quantise } = engine;
   const weights = leaseWeights(engine, source);
   const latent = createTensor(gpu.device, 'latent', [1, h, w, C]);
   const graph = new Graph({ precision, quantise });
   graph.result('frame', autoencoderDecoder(config)(new Scope(graph))(graph.external(latent)));
   try {
-    fuse(graph, gpu.caps);
-    await weights.load(graph);
-    const recording = await record(graph, { gpu, pipelines, weights: (key) => weights.get(key) });
+    const recording = await prepare(graph, engine, weights);
     const span = h * w * C;
     const side = pixelsPerLatent(config);
     const decode = async (index: number): Promise<DecodedFrame> => {

@@ -7,10 +7,9 @@ import { guided } from '../../graph/ops/guidance.ts';
 import { reshape } from '../../graph/ops/layout.ts';
 import { schedulerStep } from '../../graph/ops/scheduler.ts';
 import { tableRow } from '../../graph/ops/table.ts';
-import { fuse } from '../../graph/passes/fuse.ts';
 import type { Recording } from '../../graph/record.ts';
-import { record } from '../../graph/record.ts';
 import { Scope } from '../../nn/module.ts';
+import { prepare } from '../../nn/prepare.ts';
 import type { Engine } from '../../nn/run-once.ts';
 import { leaseWeights } from '../../nn/run-once.ts';
 import type { Attended, AttendOptions } from '../../sampling/attended.ts';
@@ -150,7 +149,6 @@ async function recordStep(
   state: SamplerState,
   tables: readonly DeviceTensor[],
 ): Promise<Recording> {
-  const { gpu, pipelines } = engine;
   const graph = new Graph({ precision: engine.precision, quantise: engine.quantise });
   const { step, coefficients, ...tensors } = state.in(graph);
   const network = nextDit(plan.config)(new Scope(graph));
@@ -170,7 +168,5 @@ async function recordStep(
     const velocity = bound ? guided(c, u, plan.guidance, plan.guidanceLimit) : c;
     schedulerStep(tensors, velocity, bound ? undefined : u, coefficients, step);
   }
-  fuse(graph, gpu.caps);
-  await weights.load(graph);
-  return record(graph, { gpu, pipelines, weights: (key) => weights.get(key) });
+  return prepare(graph, engine, weights);
 }
