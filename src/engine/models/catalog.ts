@@ -54,7 +54,9 @@ export type CatalogModel = {
     readonly guidance2?: number;
     readonly shift: number;
     readonly boundary?: number;
-    readonly solver: 'unipc' | 'flow_euler' | 'dpmpp';
+    readonly solver: 'unipc' | 'flow_euler' | 'dpmpp' | 'renoise';
+    /** What a distilled network is told, one a step; evenly spaced where left out. */
+    readonly timesteps?: readonly number[];
   };
 };
 
@@ -100,7 +102,7 @@ const PARTS = {
 
 const ID = /^[a-z\d.-]+$/;
 const STORED = ['f32', 'f16', 'bf16', 'f8_e4m3', 'json'];
-const SOLVERS = ['unipc', 'flow_euler', 'dpmpp'];
+const SOLVERS = ['unipc', 'flow_euler', 'dpmpp', 'renoise'];
 const PICTURE_SOLVERS: readonly NewbieSolver[] = [
   'flow_euler',
   'euler',
@@ -215,8 +217,10 @@ function checkRecommended(at: string, settings: Json): void {
     const value = settings[key];
     need(value === undefined || isPositive(value), at + key, value, 'a positive number');
   }
-  const { solver } = settings;
+  const { solver, steps, timesteps } = settings;
   need(SOLVERS.includes(String(solver)), `${at}solver`, solver, SOLVERS.join());
+  const isList = Array.isArray(timesteps) && timesteps.length === steps && timesteps.every(isCount);
+  need(timesteps === undefined || isList, `${at}timesteps`, timesteps, 'one for each step');
 }
 
 /** Whole numbers under `counts`, and what every model is guided and shifted by. */

@@ -31,7 +31,7 @@ export type LibraryModel = {
   /** Most bytes on the device at the recommended size, by storage of the weights; absent where no forecast is kept. */
   readonly peakBytes: Readonly<Record<'f16' | 'int8' | 'int4', number>> | undefined;
   /** Size, frames, steps and the like as the authors recommend them. */
-  readonly recommended: Readonly<Record<string, number | string>>;
+  readonly recommended: Readonly<Record<string, number | string | readonly number[]>>;
   readonly parts: Readonly<Record<string, LibraryPart>>;
 };
 

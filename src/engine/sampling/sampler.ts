@@ -4,6 +4,7 @@
  */
 import { dpmppSteps } from './dpmpp.ts';
 import { flowEulerSteps } from './flow-euler.ts';
+import { renoiseSteps } from './renoise.ts';
 import { scheduleFor } from './schedule.ts';
 import type { SamplerKind, SamplerVariant, Schedule, ScheduleOptions } from './schedule.ts';
 import type { SamplerStep, Terms } from './terms.ts';
@@ -12,12 +13,17 @@ import { unipcSteps } from './unipc.ts';
 export type { SamplerKind, SamplerVariant, Schedule, ScheduleOptions } from './schedule.ts';
 export type { SamplerStep, Terms } from './terms.ts';
 
-export type Sampler = Schedule & { readonly steps: readonly SamplerStep[] };
+export type Sampler = Schedule & {
+  readonly steps: readonly SamplerStep[];
+  /** Whether every step but the last needs noise of its own in `xbar`. */
+  readonly renoises?: boolean;
+};
 
 const compilers: Record<SamplerKind, (schedule: Schedule) => SamplerStep[]> = {
   unipc: unipcSteps,
   flow_euler: flowEulerSteps,
   dpmpp: dpmppSteps,
+  renoise: renoiseSteps,
 };
 
 /** Returns a sampler as a table of coefficients. Throws `sampling/steps` or `sampling/shift` for bad options. */
@@ -27,7 +33,7 @@ export function samplerFor(
   options: ScheduleOptions,
 ): Sampler {
   const schedule = scheduleFor(kind, variant, options);
-  return { ...schedule, steps: compilers[kind](schedule) };
+  return { ...schedule, steps: compilers[kind](schedule), renoises: kind === 'renoise' };
 }
 
 /** Values a step takes in the table that `packSteps` returns. */

@@ -5,9 +5,9 @@
  */
 import { EngineError } from '../gpu/errors.ts';
 
-export type SamplerKind = 'unipc' | 'flow_euler' | 'dpmpp';
+export type SamplerKind = 'unipc' | 'flow_euler' | 'dpmpp' | 'renoise';
 
-/** Whose table: the diffusers classes or the original repository. Flow Euler has one table under both names. */
+/** Whose table: the diffusers classes or the original repository. Flow Euler and renoise have one table under both names. */
 export type SamplerVariant = 'diffusers' | 'original';
 
 export type ScheduleOptions = {
@@ -15,6 +15,8 @@ export type ScheduleOptions = {
   readonly steps: number;
   /** Pushes the levels towards noise: σ' = s·σ / (1 + (s − 1)·σ). 1 leaves them as they are. */
   readonly shift: number;
+  /** What a distilled network is told, falling whole numbers of 1000 and below, one a step; evenly from 1000 where left out. */
+  readonly timesteps?: readonly number[] | undefined;
 };
 
 export type Schedule = {
@@ -69,6 +71,16 @@ function levelsOf(
     .map((sigma) => shifted(sigma, shift));
 }
 
+/** The table that a distilled network was trained on, at the entries nearest to `timesteps`. */
+function levelsNear(timesteps: readonly number[], shift: number): number[] {
+  const table = linspace(1, 1 / TRAIN_STEPS, TRAIN_STEPS).map((sigma) => shifted(sigma, shift));
+  const missed = (sigma: number, timestep: number): number =>
+    Math.abs(TRAIN_STEPS * sigma - timestep);
+  return timesteps.map((timestep) =>
+    table.reduce((best, each) => (missed(each, timestep) < missed(best, timestep) ? each : best)),
+  );
+}
+
 /**
  * Returns the noise levels and timesteps of a sampler.
  * Throws `sampling/steps` or `sampling/shift` for a count or shift that no table exists for.
@@ -76,7 +88,7 @@ function levelsOf(
 export function scheduleFor(
   kind: SamplerKind,
   variant: SamplerVariant,
-  { steps, shift }: ScheduleOptions,
+  { steps, shift, timesteps }: ScheduleOptions,
 ): Schedule {
   if (!Number.isInteger(steps) || steps < 1 || steps > TRAIN_STEPS) {
     throw new EngineError(
@@ -92,6 +104,11 @@ export function scheduleFor(
       { have: shift },
     );
   }
+  if (kind === 'renoise') {
+    const told = timesteps ?? linspace(TRAIN_STEPS, TRAIN_STEPS / steps, steps).map(Math.round);
+    checkTimesteps(told, steps);
+    return { sigmas: [...levelsNear(told, shift), 0].map(Math.fround), timesteps: told };
+  }
   const levels = levelsOf(kind, variant, steps, shift);
   const whole = kind !== 'flow_euler';
   return {
@@ -100,6 +117,18 @@ export function scheduleFor(
       whole ? Math.trunc(sigma * TRAIN_STEPS) : sigma * TRAIN_STEPS,
     ),
   };
+}
+
+function checkTimesteps(told: readonly number[], steps: number): void {
+  const isFalling = told.every(
+    (t, i) => Number.isInteger(t) && t >= 1 && t < (told[i - 1] ?? TRAIN_STEPS + 1),
+  );
+  if (told.length === steps && isFalling) return;
+  throw new EngineError(
+    'sampling/steps',
+    `timesteps — got ${told.join(', ')}, needs ${steps} falling whole numbers from ${TRAIN_STEPS} to 1 — correct the model's settings`,
+    { have: told.length, need: steps },
+  );
 }
 
 /** Half the log signal-to-noise ratio λ(σ) = ln(1 − σ) − ln σ: −∞ at pure noise, +∞ at σ = 0. */

@@ -67,6 +67,11 @@ export class SamplerState {
     writeTensor(this.#device, this.#step, [0]);
   }
 
+  /** Puts the noise of the coming step in place, for samplers that renoise. */
+  renoise(noise: Float32Array): void {
+    writeTensor(this.#device, this.#memory.xbar, noise);
+  }
+
   /** Resolves to all that a later run needs to go on from here, but for the step. */
   async save(): Promise<Values> {
     const values: Record<string, Float32Array> = {};

@@ -15,6 +15,7 @@ import { timestepSinusoid } from '../../kernels/rope.ts';
 import { Scope } from '../../nn/module.ts';
 import type { Engine } from '../../nn/run-once.ts';
 import { leaseWeights } from '../../nn/run-once.ts';
+import { ahead } from '../../sampling/ahead.ts';
 import type { Attended, AttendOptions } from '../../sampling/attended.ts';
 import { attendSteps } from '../../sampling/attended.ts';
 import type { DdimSampler, Guidance } from '../../sampling/ddim.ts';
@@ -98,19 +99,6 @@ export async function denoise(
   } finally {
     for (const part of owned.toReversed()) part.destroy();
   }
-}
-
-/** Returns `make` with the value for the next index made while the device works on this one. */
-function ahead<T>(count: number, make: (i: number) => T): (i: number) => T {
-  let made: { readonly index: number; readonly value: T } | undefined;
-  return (i) => {
-    const value = made?.index === i ? made.value : make(i);
-    if (i + 1 < count)
-      setTimeout(() => {
-        made = { index: i + 1, value: make(i + 1) };
-      });
-    return value;
-  };
 }
 
 /** Sums stay in f16 where all else does: so the released models are run by their authors. */
