@@ -73,6 +73,37 @@ describe.each(testGpus())('the sampling loop on $name', (open) => {
     samples.forEach((sample, i) => expectClose(sample, want[i]));
   });
 
+  it('makes noise again after each step but the last, as the reference does', async () => {
+    const gpu = await open.gpu();
+    const distilled = samplerFor('renoise', 'diffusers', { steps: 4, shift: 5 });
+    const fresh = (step: number): Float32Array => noise.map((_, i) => seeded(`noise ${step}`, i));
+    const state = new SamplerState(gpu.device, distilled, SHAPE);
+    const step = await recordStep(gpu, state, 0.3, 0.2);
+    state.start(noise);
+    const samples: Float32Array[] = [];
+    await runSteps(
+      new Executor(gpu),
+      4,
+      (index) => {
+        if (index < 3) state.renoise(fresh(index));
+        return step;
+      },
+      { onStep: async () => void samples.push(await readTensor(gpu.device, state.x)) },
+    );
+    // x <- (1 - s') (x - s v) + s' noise, in plain loops
+    let x = noise;
+    distilled.sigmas.slice(0, 4).forEach((sigma, index) => {
+      const after = distilled.sigmas[index + 1] ?? NaN;
+      const again = fresh(index);
+      x = x.map((value, i) => {
+        const clean = value - sigma * (0.3 * value + seeded('bias', index * 90 + i));
+        return (1 - after) * clean + after * (again[i] ?? NaN);
+      });
+      expectClose(samples[index] ?? new Float32Array(), x);
+    });
+    expectClose(await readTensor(gpu.device, state.estimate), x);
+  });
+
   it('starts over with bit-equal results and no read-back in between', async () => {
     const gpu = await open.gpu();
     const state = new SamplerState(gpu.device, sampler, SHAPE, guidance);

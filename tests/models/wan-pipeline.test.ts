@@ -4,6 +4,7 @@ import { Executor } from '../../src/engine/graph/replay.ts';
 import type { WanRequest } from '../../src/engine/models/wan/pipeline-request.ts';
 import type { WanFrame, WanOptions } from '../../src/engine/models/wan/pipeline.ts';
 import { generate } from '../../src/engine/models/wan/pipeline.ts';
+import type { Checkpoint } from '../../src/engine/sampling/checkpoint.ts';
 import type { Engine } from '../../src/engine/nn/run-once.ts';
 import { testGpus } from '../helpers/devices.ts';
 import { pipelinesOf } from '../helpers/graph.ts';
@@ -53,6 +54,22 @@ describe.each(testGpus().filter(({ name }) => name === 'lavapipe'))(
       const gpu = await open.gpu();
       const frames = await framesOf(gpu, { guidance: 1 });
       expect(await framesOf(gpu, { guidance: 1, negativePrompt: [9, 4, 1] })).toEqual(frames);
+    });
+
+    it('makes noise again between the steps of a distilled model, by the seed, and after a break too', async () => {
+      const gpu = await open.gpu();
+      const timesteps = [1000, 757, 522];
+      const solver = { kind: 'renoise', variant: 'diffusers', timesteps } as const;
+      const distilled = { solver, guidance: 1, shift: 5 };
+      const frames = await framesOf(gpu, distilled);
+      expect(await framesOf(gpu, distilled)).toEqual(frames);
+      expect(await framesOf(gpu, { ...distilled, seed: 6 })).not.toEqual(frames);
+      const kept: Checkpoint[] = [];
+      const checkpoints = { due: () => true, save: async (one: Checkpoint) => void kept.push(one) };
+      await framesOf(gpu, distilled, { checkpoints });
+      const [, resume] = kept;
+      expect(resume?.step).toBe(2);
+      expect(await framesOf(gpu, distilled, resume && { resume })).toEqual(frames);
     });
 
     it('reports its stages in order, each up to its end', async () => {

@@ -22,6 +22,8 @@ describe('the catalog', () => {
   it('has the models that the engine runs', () => {
     expect(catalog.models.map(({ id }) => id)).toEqual([
       'wan2.2-ti2v-5b',
+      'wan2.2-ti2v-5b-4-steps',
+      'wan2.2-ti2v-5b-3-steps',
       'wan2.2-i2v-a14b',
       'wan2.2-i2v-a14b-4-steps',
       'wan2.1-i2v-14b-480p',

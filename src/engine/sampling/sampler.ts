@@ -58,13 +58,15 @@ export type VelocityAt = (x: Float32Array, step: SamplerStep, index: number) => 
 
 /**
  * Returns the sample after each step, from `x0` on. Sums run in f64 and are rounded to f32 at every store, or
- * after every operation with `arithmetic: 'f32'`, which is what a device without fused multiply-add does.
+ * after every operation with `arithmetic: 'f32'`, which is what a device without fused multiply-add does. `noiseAt` gives the
+ * noise of a step, for samplers that renoise.
  */
 export function runOnCpu(
   steps: readonly SamplerStep[],
   x0: ArrayLike<number>,
   velocityAt: VelocityAt,
   arithmetic: 'f64' | 'f32' = 'f64',
+  noiseAt?: (index: number) => Float32Array,
 ): Float32Array[] {
   const round = arithmetic === 'f32' ? Math.fround : (value: number): number => value;
   const samples: Float32Array[] = [];
@@ -74,7 +76,7 @@ export function runOnCpu(
   let xbar: Float32Array = m1;
   steps.forEach((step, index) => {
     const v = Float32Array.from(velocityAt(x, step, index));
-    const inputs = [x, v, m1, m2, xbar];
+    const inputs = [x, v, m1, m2, noiseAt?.(index) ?? xbar];
     const combine = (t: Terms): Float32Array => {
       const factors = row(t).map(round);
       return x.map((_, i) =>
