@@ -40,7 +40,8 @@ export const matmulDp4a = defineKernel({
   // Nine with everything on the way out, one more than every device binds: a call leaves one of them out.
   tensors: { x: input('i8'), xScale: input('f16'), ...others },
   tune: { R: [2, 1] },
-  choose: ({ M = 1, N = 1 }) => ({ R: M * N >= 2 ** 21 ? 2 : 1 }),
+  // Larger tiles: faster on processors, 51 instead of 74 TOP/s on an H200 (8-bit weights, 4096³).
+  choose: ({ M = 1, N = 1 }, { software }) => ({ R: software && M * N >= 2 ** 21 ? 2 : 1 }),
   grid: ({ M = 1, N = 1 }, { R }) => [
     Math.ceil(N / (64 * Number(R))),
     Math.ceil(M / (64 * Number(R))),
