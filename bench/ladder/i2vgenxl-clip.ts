@@ -30,10 +30,10 @@ import { ddimSampler } from '../../src/engine/sampling/ddim.ts';
 import { DdimState } from '../../src/engine/sampling/ddim-state.ts';
 import { normal } from '../../src/engine/sampling/rng.ts';
 import { WeightKeeper } from '../../src/engine/weights/keeper.ts';
-import { usualPolicy } from '../../src/engine/weights/policy.ts';
 import { i2vgenConfig, randomStore } from '../clips/models.ts';
 import { onRungDevice } from './device.ts';
 import type { LadderRun, Switches } from './ladder.ts';
+import { ladderPolicy } from './ladder.ts';
 
 export type I2vgenPlan = {
   readonly tiny: boolean;
@@ -91,12 +91,11 @@ class Clips {
   #held: Step | undefined;
 
   constructor(gpu: Gpu, pipelines: PipelineCache, plan: I2vgenPlan, switches: Switches) {
-    const type = switches.weights === 'as computed' ? undefined : switches.weights;
     this.#plan = plan;
     this.#switches = switches;
     this.#engine = {
       ...{ gpu, pipelines, executor: new Executor(gpu), precision: switches.precision },
-      quantise: clipPolicy(type && usualPolicy(type)),
+      quantise: clipPolicy(ladderPolicy(switches)),
       keeper: new WeightKeeper(gpu, switches.resident ? Infinity : 0),
     };
     const text = parseTextConfig(i2vgenConfig('text_encoder', plan.tiny));

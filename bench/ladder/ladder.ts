@@ -1,5 +1,6 @@
 /** What a ladder is: the engine's levers as switches, and rungs that set one after another. */
-import type { Precision } from '../../src/engine/graph/graph.ts';
+import type { Precision, WeightPolicy } from '../../src/engine/graph/graph.ts';
+import { withIntegerProducts } from '../../src/engine/weights/policy.ts';
 
 export type Switches = {
   readonly precision: Precision;
@@ -19,8 +20,8 @@ export type Switches = {
   readonly matrix: boolean;
   /** Variants of kernels timed on the device, before the time that counts. */
   readonly tuned: boolean;
-  /** Storage of the blocks' weight matrices. */
-  readonly weights: 'as computed' | 'i8' | 'i4';
+  /** Storage of the blocks' weight matrices; `w8a8` is i8 with rows of i8 and products of integers. */
+  readonly weights: 'as computed' | 'i8' | 'w8a8' | 'i4';
   readonly steps: number;
   /** How many of the steps are run, where the others are counted as if they took as long. */
   readonly timed?: number;
@@ -60,6 +61,12 @@ export type LadderModel = {
   /** Opens a device of its own on `entry`, so that a rung starts with nothing left of the one before. */
   run(entry: GPU, switches: Switches, size: LadderSize): Promise<LadderRun>;
 };
+
+/** Returns the policy that a rung's weights stand for, to be narrowed to a model's blocks. */
+export function ladderPolicy({ weights }: Switches): WeightPolicy | undefined {
+  if (weights === 'as computed') return undefined;
+  return weights === 'w8a8' ? withIntegerProducts(() => 'i8') : () => weights;
+}
 
 /** Returns the switches of every rung, the ones before it included. */
 export function climb(base: Switches, rungs: readonly Rung[]): Switches[] {

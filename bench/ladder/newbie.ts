@@ -28,6 +28,7 @@ import { scheduleTransport } from '../../src/engine/sampling/transport.ts';
 import { RandomWeights } from '../random-weights.ts';
 import { onRungDevice } from './device.ts';
 import type { LadderModel, LadderRun, LadderSize, Rung, Switches } from './ladder.ts';
+import { ladderPolicy } from './ladder.ts';
 import { denoisingRungs, plainSwitches } from './rungs.ts';
 
 type Plan = {
@@ -57,7 +58,7 @@ const PLANS: Readonly<Record<LadderSize, Plan>> = {
       axes: [4, 4, 4],
       axisLengths: [16, 16, 16],
     },
-    ...{ grid: [8, 8], words: [5, 1] },
+    ...{ grid: [12, 12], words: [5, 1] },
   },
 };
 
@@ -184,9 +185,8 @@ class Picture {
   }
 
   #graph(): Graph {
-    const { precision, weights } = this.#switches;
-    const type = weights === 'as computed' ? undefined : weights;
-    return new Graph({ precision, quantise: type && blocksOnly(() => type) });
+    const { precision } = this.#switches;
+    return new Graph({ precision, quantise: blocksOnly(ladderPolicy(this.#switches)) });
   }
 
   #prepared(graph: Graph): Graph {

@@ -24,6 +24,7 @@ export const denoisingRungs = (steps: number, reuseWithin: number): readonly Run
   { name: 'kernels timed on the device', change: { tuned: true } },
   { name: 'int4 weights', change: { weights: 'i4' }, aside: true },
   { name: 'int8 weights', change: { weights: 'i8' } },
+  { name: 'products of 8-bit integers', change: { weights: 'w8a8' } },
   ...(steps < MANY_STEPS ? [] : fewerSteps(steps - 2, reuseWithin)),
 ];
 

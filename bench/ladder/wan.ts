@@ -28,9 +28,11 @@ import { normal } from '../../src/engine/sampling/rng.ts';
 import type { Sampler } from '../../src/engine/sampling/sampler.ts';
 import { samplerFor } from '../../src/engine/sampling/sampler.ts';
 import { SamplerState } from '../../src/engine/sampling/state.ts';
+import { policyWhere } from '../../src/engine/weights/policy.ts';
 import { RandomWeights } from '../random-weights.ts';
 import { onRungDevice } from './device.ts';
 import type { LadderRun, Switches } from './ladder.ts';
+import { ladderPolicy } from './ladder.ts';
 
 export type WanPlan = {
   readonly config: WanConfig;
@@ -137,12 +139,9 @@ class Clip {
   }
 
   #graph(): Graph {
-    const { precision, weights } = this.#switches;
-    const type = weights === 'as computed' ? undefined : weights;
-    return new Graph({
-      precision,
-      quantise: (key) => (key.startsWith('blocks.') ? type : undefined),
-    });
+    const policy = ladderPolicy(this.#switches);
+    const { precision } = this.#switches;
+    return new Graph({ precision, quantise: policy && policyWhere(policy, /^blocks\./) });
   }
 
   #prepared(graph: Graph): Graph {

@@ -17,7 +17,7 @@ const PLANS: Readonly<Record<LadderSize, WanPlan>> = {
       ...{ ...WAN_5B, attention_head_dim: 16, num_attention_heads: 2, in_channels: 4 },
       ...{ out_channels: 4, ffn_dim: 32, num_layers: 2, text_dim: 8, text_len: 16, freq_dim: 16 },
     }),
-    grid: [2, 4, 8],
+    grid: [2, 8, 8],
     words: [3, 5],
   },
 };

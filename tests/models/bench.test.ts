@@ -47,6 +47,10 @@ describe(`the ladder of wan5b on ${name}`, () => {
     expect(best.peakBytes).toBeLessThan(plain.peakBytes / 1.5);
     expect(best.weightBytes).toBeLessThan(plain.weightBytes / 1.5);
     expect(best.computed).toBe(3);
+    const integers = await wan5b.run(gpu, { ...wan5b.base(3), ...levers, weights: 'w8a8' }, 'tiny');
+    expect(relativeError(integers.values, best.values)).toBeGreaterThan(0);
+    expect(relativeError(integers.values, plain.values)).toBeLessThan(0.02);
+    expect(integers.weightBytes).toBe(best.weightBytes);
   });
 
   it('leaves steps out while the noise level hardly moves', async () => {

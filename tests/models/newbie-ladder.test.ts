@@ -25,6 +25,14 @@ describe(`the ladder of newbie on ${name}`, () => {
     expect(best.dispatches).toBeLessThan(plain.dispatches / 2);
     expect(best.weightBytes).toBeLessThan(plain.weightBytes / 1.5);
     expect(best.computed).toBe(3);
+    const integers = await newbie.run(
+      gpu,
+      { ...newbie.base(3), ...levers, weights: 'w8a8' },
+      'tiny',
+    );
+    expect(relativeError(integers.values, best.values)).toBeGreaterThan(0);
+    expect(relativeError(integers.values, plain.values)).toBeLessThan(0.05);
+    expect(integers.dispatches).toBeGreaterThan(best.dispatches);
   });
 
   it('ends with whole pictures of 28 steps, beside the ladder', () => {
@@ -34,10 +42,11 @@ describe(`the ladder of newbie on ${name}`, () => {
       [true, 28],
       [true, 28],
       [true, 28],
+      [true, 28],
     ]);
     const names = rungs.map(({ name }) => name);
     expect(new Set(names).size).toBe(names.length);
-    expect(climb(newbie.base(2), rungs).at(-1)).toMatchObject({ weights: 'i8', steps: 28 });
+    expect(climb(newbie.base(2), rungs).at(-1)).toMatchObject({ weights: 'w8a8', steps: 28 });
   });
 
   it('changes nothing when recordings are replayed and what is the same in every step is kept', async () => {

@@ -88,6 +88,7 @@ describe('a ladder', () => {
     expect(switches[0]).toEqual(plainSwitches(8));
     expect(at('int4 weights')).toMatchObject({ weights: 'i4', fusion: true, precision: 'f16' });
     expect(at('int8 weights')).toMatchObject({ weights: 'i8', fusion: true, steps: 8 });
+    expect(at('products of 8-bit integers')).toMatchObject({ weights: 'w8a8', fusion: true });
     expect(at('velocity used again')).toMatchObject({ steps: 8, reuseWithin: 0.1 });
   });
 
