@@ -2,7 +2,7 @@
 import wgsl from '../../shaders/conv-matrix.wgsl';
 import { conv } from './conv.ts';
 import { asActivations, defineKernel } from './kernel.ts';
-import { MATRIX_BLOCKS, matrixSuits, matrixValues } from './matrix-product.ts';
+import { BLOCK_NAMES, MATRIX_BLOCKS, matrixSuits, matrixValues } from './matrix-product.ts';
 import type { MatrixBlock } from './matrix-product.ts';
 
 /** Output channels below which most of a block would be padding. */
@@ -15,7 +15,7 @@ export const convMatrix = defineKernel({
   features: ['subgroup-matrix'],
   // Bound like activations: see "Needs" in lib/matrix-product.wgsl.
   tensors: asActivations(conv.tensors),
-  tune: { BLOCK: ['large', 'wide', 'small'] },
+  tune: { BLOCK: BLOCK_NAMES },
   choose: (dims, caps, arithmetic) => {
     const { To = 1, Ho = 1, Wo = 1, Cin = 1, Cout = 1, taps = 1 } = dims;
     const kGroups = taps * Math.ceil(Cin / 4);

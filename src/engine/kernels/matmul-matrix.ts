@@ -2,7 +2,7 @@
 import wgsl from '../../shaders/matmul-matrix.wgsl';
 import { asActivations, defineKernel } from './kernel.ts';
 import { matmul } from './matmul.ts';
-import { MATRIX_BLOCKS, matrixSuits, matrixValues } from './matrix-product.ts';
+import { BLOCK_NAMES, MATRIX_BLOCKS, matrixSuits, matrixValues } from './matrix-product.ts';
 import type { MatrixBlock } from './matrix-product.ts';
 
 /** Rows below which most of a block would be padding. */
@@ -15,7 +15,7 @@ export const matmulMatrix = defineKernel({
   features: ['subgroup-matrix'],
   // Bound like activations: see "Needs" in lib/matrix-product.wgsl.
   tensors: asActivations(matmul.tensors),
-  tune: { BLOCK: ['large', 'wide', 'small'] },
+  tune: { BLOCK: BLOCK_NAMES },
   choose: ({ M = 1, N = 1, K = 1 }, caps, arithmetic) =>
     matrixValues(M, N, Math.ceil(K / 4), caps, arithmetic),
   suits: (values, situation) =>

@@ -21,6 +21,10 @@
 
 #if BLOCK == large
 const SUB_M = 64u; const SUB_N = 64u;
+#elif BLOCK == slim
+const SUB_M = 64u; const SUB_N = 48u;
+#elif BLOCK == broad
+const SUB_M = 48u; const SUB_N = 80u;
 #elif BLOCK == wide
 const SUB_M = 32u; const SUB_N = 64u;
 #else
