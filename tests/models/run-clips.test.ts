@@ -146,6 +146,13 @@ it('refuses what the models cannot make', async () => {
   });
   await expect(plan('512', { loop: true })).rejects.toMatchObject({ code: 'settings/loop' });
   await expect(plan('512', { frames: 25 })).rejects.toMatchObject({ code: 'settings/frames' });
+  await expect(plan('512', { weights: 'w8a8' })).rejects.toMatchObject({
+    code: 'settings/weights',
+    message: expect.stringContaining('choose int8'),
+  });
+  await expect(start(plain, { settings: { ...settings, weights: 'w8a8' } })).rejects.toMatchObject({
+    code: 'settings/weights',
+  });
   await expect(plan('512', { size: { width: 320, height: 200 } })).rejects.toMatchObject({
     code: 'clip/size',
   });

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { expectedError, layersToKeep } from '../../scripts/calibrate/sensitivity.ts';
 import { Graph } from '../../src/engine/graph/graph.ts';
+import { avatarPolicy } from '../../src/engine/models/live-avatar/policy.ts';
 import {
   parsePolicy,
+  policyFor,
   policyFrom,
   policyWhere,
   usualPolicy,
@@ -24,6 +26,24 @@ describe('a policy of quantisation', () => {
     );
     expect([policy('blocks.0', [8, 8]), policy('head', [8, 8])]).toEqual(['i8', undefined]);
     expect(policy.integerProducts).toBe(true);
+  });
+
+  it('of a setting is the same each time; w8a8 stores what int8 stores and multiplies integers', () => {
+    expect(policyFor(undefined)).toBeUndefined();
+    const [int8, w8a8, int4] = (['int8', 'w8a8', 'int4'] as const).map(policyFor);
+    expect(policyFor('w8a8')).toBe(w8a8);
+    for (const key of ['blocks.0.attn1.to_q.weight', 'proj_out.weight'])
+      expect(w8a8?.(key, [8, 8])).toBe(int8?.(key, [8, 8]));
+    expect(int4?.('blocks.0.attn1.to_q.weight', [8, 8])).toBe('i4');
+    const multiply = [int8, w8a8, int4].map((policy) => policy?.integerProducts ?? false);
+    expect(multiply).toEqual([false, true, false]);
+  });
+
+  it('of the avatar leaves what packs the past as it is, integer products and all', () => {
+    const policy = avatarPolicy('w8a8');
+    const keys = ['blocks.3.ffn.0.weight', 'frame_packer.proj.weight', 'a.final_linear.weight'];
+    expect(keys.map((key) => policy?.(key, [8, 8]))).toEqual(['i8', undefined, undefined]);
+    expect(policy?.integerProducts).toBe(true);
   });
 
   it('is read from a file with its exceptions', () => {

@@ -24,6 +24,7 @@ describe('settings', () => {
     [{ prompt: 'a'.repeat(1001) }, 'settings/prompt'],
     [{ preset: 'best' as 'high' }, 'settings/preset'],
     [{ precision: 'f64' as 'f32' }, 'settings/precision'],
+    [{ weights: 'w4a4' as 'w8a8' }, 'settings/weights'],
   ])('refuse %o', (given, code) => {
     expect(() => resolveSettings(given)).toThrow(expect.objectContaining({ code }));
   });
@@ -41,6 +42,11 @@ describe('settings', () => {
     expect(outputSize({ width: 320, height: 200 }, settings)).toEqual({ width: 320, height: 200 });
     expect(outputSize({ width: 1, height: 1 }, settings)).toEqual({ width: 64, height: 64 });
     expect(outputSize({ width: 32, height: 16 }, settings)).toEqual({ width: 128, height: 64 });
+  });
+
+  it('take weights of 8 bits alone, with activations of 8 bits, and of 4 bits', () => {
+    for (const weights of ['int8', 'w8a8', 'int4'] as const)
+      expect(resolveSettings({ weights }).weights).toBe(weights);
   });
 
   it('take a size as it is asked for', () => {
