@@ -2,14 +2,17 @@
 //
 //   y[(o, t), c] = x[o, c, t] * factor[o]
 //
-// Layout   x [outs, C, taps] in u32 words as they lie in a file, the first value in the lowest bits; STORED is its type.
+// Layout   x [outs, C, taps] in u32 words as they lie in a file, the first value in the lowest bits; STORED is its type,
+//          one value after the other or BLOCKS of GGUF, of which a row of C * taps values has a whole number.
 //          y [outs * taps, C], group `first` of four values of its buffer and following. factor [outs].
 // Threads  four values of y each, 64 in a workgroup.
-// Exact    bit for bit as engine/weights/convert.ts: integer arithmetic alone, but for the one product with a factor.
+// Exact    bit for bit as engine/weights/convert.ts: integer arithmetic alone, but for blocks and for the product with a factor.
 //          f16 is rounded to nearest even; beyond its range it is infinite.
 // Needs    grid (ceil(outs * taps * ceil(C / 4) / 64), 1, 1).
 // Cost     reads each word up to four times, from cache; writes y. CPU reference: engine/kernels/decode-weights.ts.
+#include "lib/blocks.wgsl"
 #param STORED
+#param BLOCKS
 #param HAS_FACTOR
 #param Y_HALVES
 
@@ -26,7 +29,9 @@ fn fromHalf(half: u32) -> u32 {
 
 // f32 bits of value e of x.
 fn stored(e: u32) -> u32 {
-#if STORED == F32
+#if BLOCKS
+  return bitcast<u32>(blockValue(e));
+#elif STORED == F32
   return x[e];
 #elif STORED == BF16
   return (x[e / 2u] >> (16u * (e & 1u))) << 16u;

@@ -1,4 +1,5 @@
 /** Weights on their way to the device: in slabs, in exactly sized buffers, the same bytes as in one go. */
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Gpu } from '../../src/engine/gpu/device.ts';
 import type { IntegerType } from '../../src/engine/gpu/integers.ts';
@@ -149,6 +150,35 @@ describe.each(testGpus())('weights decoded on $name', (open) => {
         const want = packTensor(isConv ? tapsFirst(all, ins, taps) : all, placed, precision);
         expect(firstDifference(got, want, precision), precision).toBe('');
       }
+    },
+  );
+
+  it.each(['f32', 'f16'] as const)(
+    'from the blocks of a GGUF file have the bits that numbers would give: %s',
+    async (precision) => {
+      const gpu = await open.gpu();
+      const path = new URL('../fixtures/gguf/blocks.gguf', import.meta.url);
+      const store = await WeightStore.open([bytesSource(readFileSync(path))]);
+      const graph = new Graph({ precision });
+      const shapes = new Map(store.names().map((name) => [name, store.info(name).shape]));
+      for (const [name, shape] of shapes) graph.weight(name, shape);
+      const read: string[] = [];
+      const weights = new WeightSet(gpu, {
+        info: (name) => store.info(name),
+        read: (name) => store.read(name),
+        pieces: (name, chunk) => (read.push(name), store.pieces(name, chunk)),
+        raw: (name) => store.raw(name),
+      });
+      await weights.load(graph);
+      expect(read).toEqual([]);
+      for (const [name, shape] of shapes) {
+        const tensor = weights.get(name);
+        const dtype = tensor.dtype === 'f16' ? 'f16' : 'f32'; // vectors stay f32
+        const got = new Uint8Array(await readBytes(gpu.device, tensor));
+        const want = packTensor(await store.read(name), shape, dtype);
+        expect(firstDifference(got, want, dtype), name).toBe('');
+      }
+      weights.destroy();
     },
   );
 });

@@ -1,11 +1,13 @@
 /** decode-weights: values as files store them as f32 or f16, in the order in which kernels read them. */
 import wgsl from '../../shaders/decode-weights.wgsl';
+import { blockSize, floatsOfBlocks, isBlockType } from '../weights/block-types.ts';
+import type { BlockType } from '../weights/block-types.ts';
 import type { Arrays, Case, Dims, Values } from './kernel.ts';
 import { defineKernel, input, optional, output } from './kernel.ts';
 import { seeded } from './case.ts';
 
-/** Types that the kernel decodes: one value after the other, each in as many whole bytes. */
-export type DecodedType = 'F32' | 'F16' | 'BF16' | 'F8_E4M3' | 'F8_E5M2' | 'I8';
+/** Types that the kernel decodes: one value after the other, each in as many whole bytes, or in blocks. */
+export type DecodedType = 'F32' | 'F16' | 'BF16' | 'F8_E4M3' | 'F8_E5M2' | 'I8' | BlockType;
 
 /** Bits of the exponent and of the fraction of a float. */
 const FLOATS: Readonly<Record<string, readonly [exponent: number, fraction: number]>> = {
@@ -16,10 +18,12 @@ const FLOATS: Readonly<Record<string, readonly [exponent: number, fraction: numb
   F8_E5M2: [5, 2],
 };
 
-const bytesPerValue = (stored: string): number =>
-  stored === 'F32' ? 4 : stored.endsWith('16') ? 2 : 1;
+function bytesPerValue(stored: string): number {
+  if (isBlockType(stored)) return blockSize(stored).bytes / blockSize(stored).values;
+  return stored === 'F32' ? 4 : stored.endsWith('16') ? 2 : 1;
+}
 
-/** Words without infinities, of 24 bits, as many as an f32 holds. */
+/** Words without infinities, of 24 bits, as many as an f32 holds; so are those of blocks, whose scales are f16. */
 const MASKS: Readonly<Record<string, number>> = {
   F32: 0xbfffff00,
   F16: 0xbfffbf00,
@@ -36,7 +40,7 @@ const decodeCase = (STORED: DecodedType, dims: Dims, why: string, scaled = false
   ...(!scaled && { absent: ['factor'] }),
   fill: (name, i) => {
     const value = seeded(name, i);
-    return name === 'x' ? ((2 ** 31 * (value + 1)) & (MASKS[STORED] ?? 0)) >>> 0 : value;
+    return name === 'x' ? ((2 ** 31 * (value + 1)) & (MASKS[STORED] ?? 0xbfffbf00)) >>> 0 : value;
   },
 });
 
@@ -46,6 +50,7 @@ export const decodeWeights = defineKernel({
   tensors: { x: input('u32'), factor: optional(input('f32')), y: output() },
   uniforms: { outs: 'u32', C: 'u32', taps: 'u32', first: 'u32' },
   tune: {},
+  derive: ({ STORED }) => ({ BLOCKS: isBlockType(String(STORED)) }),
   grid: ({ outs = 1, C = 1, taps = 1 }) => [Math.ceil((outs * taps * Math.ceil(C / 4)) / 64), 1, 1],
   cost: ({ outs = 1, C = 1, taps = 1, bytes = 2 }) => ({
     flops: 8 * outs * C * taps,
@@ -65,6 +70,11 @@ export const decodeWeights = defineKernel({
     decodeCase('F32', { outs: 3, C: 5, taps: 27 }, 'a convolution over time'),
     decodeCase('F8_E4M3', { outs: 9, C: 11, taps: 1 }, 'a factor for each row', true),
     decodeCase('F8_E5M2', { outs: 9, C: 12, taps: 1 }, 'whole words'),
+    decodeCase('Q8_0', { outs: 3, C: 96, taps: 1 }, 'blocks that begin inside a word'),
+    decodeCase('Q4_0', { outs: 5, C: 64, taps: 1 }, 'blocks'),
+    decodeCase('Q4_K', { outs: 3, C: 512, taps: 1 }, 'blocks of parts'),
+    decodeCase('Q5_K', { outs: 2, C: 256, taps: 1 }, 'blocks of parts and fifth bits'),
+    decodeCase('Q6_K', { outs: 3, C: 512, taps: 1 }, 'blocks of pairs'),
     decodeCase('I8', { outs: 4, C: 3, taps: 8 }, 'a factor for each convolution', true),
   ],
   bench: [decodeCase('BF16', { outs: 2048, C: 4096, taps: 1 }, '2048 × 4096')],
@@ -88,11 +98,16 @@ function storedValue(x: Float32Array, e: number, stored: string): number {
 
 function decodeCpu({ x = new Float32Array(), factor }: Arrays, dims: Dims, values: Values): Arrays {
   const { outs = 0, C = 0, taps = 0 } = dims;
+  const stored = String(values['STORED']);
+  const blocks = isBlockType(stored)
+    ? floatsOfBlocks(stored, new Uint8Array(Uint32Array.from(x).buffer))
+    : undefined;
   const y = new Float32Array(outs * taps * C);
   for (let o = 0; o < outs; o++) {
     for (let t = 0; t < taps; t++) {
       for (let c = 0; c < C; c++) {
-        const value = storedValue(x, (o * C + c) * taps + t, String(values['STORED']));
+        const e = (o * C + c) * taps + t;
+        const value = blocks ? blocks[e]! : storedValue(x, e, stored);
         y[(o * taps + t) * C + c] = value * (factor ? factor[o]! : 1);
       }
     }

@@ -1,6 +1,7 @@
 /** Decodes weights on the device: bytes go there as they lie in a file, and become values as kernels read them. */
 import { bytesOf } from '../gpu/tensor.ts';
 import { decodeWeights } from '../kernels/decode-weights.ts';
+import { isBlockType } from './block-types.ts';
 import type { Bound } from './kernel-calls.ts';
 import { KernelCalls, Scratch } from './kernel-calls.ts';
 import type { Slab } from './slabs.ts';
@@ -56,7 +57,10 @@ export class Decoder {
       y: { dtype, buffer, offset: begin, size },
     };
     const dims = { ...layout, outs: rows, first };
-    return this.#calls.prepare(decodeWeights, tensors, dims, { STORED });
+    return this.#calls.prepare(decodeWeights, tensors, dims, {
+      STORED,
+      BLOCKS: isBlockType(STORED),
+    });
   }
 
   /** Frees what is held between two slabs. */

@@ -1,6 +1,7 @@
 /** Weights on their way in, some rows at a time, so that no tensor is ever whole in memory. */
+import { isBlockType } from './block-types.ts';
 import type { DecodedType } from '../kernels/decode-weights.ts';
-import { bytesOfDtype } from './dtype.ts';
+import { unitOf } from './dtype.ts';
 import type { StoredDtype } from './dtype.ts';
 
 /** Where values come from in pieces: see `WeightStore.pieces`. */
@@ -30,7 +31,7 @@ export const SLAB_VALUES = 2 ** 22;
 /** Rows of a slab as kernels count them: as many as one axis of a dispatch can. */
 const MOST_ROWS = 65_535;
 
-const DECODED: readonly string[] = [
+const ONE_BY_ONE: readonly string[] = [
   'F32',
   'F16',
   'BF16',
@@ -39,8 +40,9 @@ const DECODED: readonly string[] = [
   'I8',
 ] satisfies DecodedType[];
 
-/** Whether the device decodes values that are stored so. */
-export const isDecoded = (dtype: StoredDtype): dtype is DecodedType => DECODED.includes(dtype);
+/** Whether the device decodes rows of `width` values that are stored so. */
+export const isDecoded = (dtype: StoredDtype, width: number): dtype is DecodedType =>
+  ONE_BY_ONE.includes(dtype) || (isBlockType(dtype) && width % unitOf(dtype).values === 0);
 
 /** Returns the rows of a slab of a matrix whose rows have `width` values and count as `taps` rows each. */
 export const rowsOfSlab = (width: number, taps = 1): number =>
@@ -52,7 +54,8 @@ export async function* storedSlabs(
   dtype: DecodedType,
   { width, most, count }: { readonly width: number; readonly most: number; readonly count: number },
 ): AsyncGenerator<Slab, void, void> {
-  const rowBytes = width * bytesOfDtype(dtype);
+  const { values, bytes: unitBytes } = unitOf(dtype);
+  const rowBytes = (width / values) * unitBytes;
   const all = await factors?.();
   let first = 0;
   for await (const bytes of pieces(most * rowBytes)) {

@@ -173,7 +173,7 @@ function slabsFrom(
   const width = C * taps;
   const most = rowsOfSlab(width, taps);
   const stored = from.raw?.(key);
-  if (stored && isDecoded(stored.dtype)) {
+  if (stored && isDecoded(stored.dtype, width)) {
     const count = rowsOf(tensor.shape) / taps;
     return storedSlabs(stored, stored.dtype, { width, most, count });
   }
