@@ -6,9 +6,13 @@ import {
   padRows,
 } from '../../src/engine/weights/head-padding.ts';
 import { parseGemmaConfig } from '../../src/engine/models/gemma/config.ts';
+import { bytesSource } from '../../src/engine/weights/byte-source.ts';
 import type { RowSource } from '../../src/engine/weights/mapped.ts';
 import { readTableRows } from '../../src/engine/weights/table-rows.ts';
 import { mapWeights, withoutPrefix } from '../../src/engine/weights/mapped.ts';
+import { writeSafetensors } from '../../src/engine/weights/safetensors-writer.ts';
+import type { StoredValues } from '../../src/engine/weights/slabs.ts';
+import { WeightStore } from '../../src/engine/weights/weight-store.ts';
 
 /** A matrix of 4 rows and 2 columns that counts from 0. */
 const source: RowSource & { names(): readonly string[] } = {
@@ -36,6 +40,33 @@ describe('a view of weights', () => {
     );
     expect(view.info('part').shape).toEqual([2, 2]);
     expect(await view.read('part')).toEqual(Float32Array.of(-2, -3, -4, -5));
+  });
+});
+
+describe('a view of weights as they are stored', () => {
+  const bytesOf = async (values: StoredValues | undefined): Promise<number[]> => {
+    const bytes: number[] = [];
+    for await (const piece of values?.pieces(3) ?? []) bytes.push(...piece);
+    return bytes;
+  };
+  const scaled = writeSafetensors([
+    ['w', { dtype: 'I8', shape: [4, 2], data: Int8Array.of(0, 1, 2, 3, 4, 5, 6, 7) }],
+    ['w.scale', { dtype: 'F32', shape: [4], data: Float32Array.of(1, 2, 3, 4) }],
+  ]);
+
+  it('gives the rows that it stands for, with their factors, and nothing where values are made', async () => {
+    const store = await WeightStore.open([bytesSource(scaled)]);
+    const view = mapWeights(store, (name) => {
+      if (name === 'tail') return { from: 'w', rows: [1, 4] };
+      return name === 'made' ? { from: 'w', values: (own) => own } : undefined;
+    });
+    expect(await bytesOf(view.raw?.('w'))).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    expect(await bytesOf(view.raw?.('tail'))).toEqual([2, 3, 4, 5, 6, 7]);
+    expect(await view.raw?.('tail')?.factors?.()).toEqual(Float32Array.of(2, 3, 4));
+    expect(await bytesOf(view.raw?.('tail', [1, 2]))).toEqual([4, 5]);
+    expect(await view.raw?.('tail', [1, 2])?.factors?.()).toEqual(Float32Array.of(3));
+    expect(view.raw?.('made')).toBeUndefined();
+    expect(mapWeights(source, () => undefined).raw).toBeUndefined();
   });
 });
 

@@ -34,7 +34,7 @@ export function mapWeights(
     const { from, rows, values = (own) => own } = mapped;
     return values(await (rows ? source.readRows(from, ...rows) : source.read(from)));
   };
-  const { pieces } = source;
+  const { pieces, raw } = source;
   return {
     has: (name) => source.has(mapping(name)?.from ?? name),
     info: (name) => {
@@ -57,6 +57,14 @@ export function mapWeights(
         const mapped = mapping(name) ?? { from: name };
         if (mapped.values || mapped.rows) yield await read(name);
         else yield* pieces.call(source, mapped.from, chunkBytes);
+      },
+    }),
+    ...(raw && {
+      raw: (name: string, part?: readonly [number, number]) => {
+        const { from, rows, values } = mapping(name) ?? { from: name };
+        if (values) return undefined;
+        const start = rows?.[0] ?? 0;
+        return raw.call(source, from, part ? [start + part[0], start + part[1]] : rows);
       },
     }),
   };

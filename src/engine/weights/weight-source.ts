@@ -12,8 +12,8 @@ export type WeightSource = {
   read(name: string): Promise<Float32Array>;
   /** Yields the same piece by piece, where that is possible; large weights are then never whole in memory. */
   pieces?(name: string, chunkBytes?: number): Pieces;
-  /** Returns a weight as it is stored, where no more than a factor lies between that and its values. */
-  raw?(name: string): StoredValues | undefined;
+  /** Returns a weight, or rows [first, end) of it, as stored, where no more than a factor lies between that and its values. */
+  raw?(name: string, rows?: readonly [first: number, end: number]): StoredValues | undefined;
   /** Where quantised weights are kept from run to run. */
   readonly packs?: Packs | undefined;
   /**

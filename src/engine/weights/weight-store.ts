@@ -135,9 +135,13 @@ export class WeightStore {
     }
   }
 
-  /** Returns how `name` is stored, its bytes in pieces that split no value, and its scales. Throws `weights/missing`. */
-  raw(name: string): StoredValues {
-    const { file, info } = this.#place(name);
+  /**
+   * Returns how `name`, or rows [first, end) of it, is stored: its bytes in pieces that split no value, and its scales. Throws
+   * `weights/missing`, `weights/shape`.
+   */
+  raw(name: string, rows?: readonly [number, number]): StoredValues {
+    const { file, info: whole } = this.#place(name);
+    const info = rows ? rowsOf(whole, rows) : whole;
     this.#used.add(info.name);
     const scaled = isScaled(info.dtype) && this.#scalePlace(info.name) !== undefined;
     return {

@@ -74,7 +74,7 @@ export function withLora(
       for (let i = 0; i < values.length; i++) values[i] = (values[i] ?? NaN) + (change[i] ?? NaN);
       return values;
     },
-    raw: (name) => (touched(name) ? undefined : base.raw?.(name)),
+    raw: (name, rows) => (touched(name) ? undefined : base.raw?.(name, rows)),
   };
 }
 
