@@ -8,14 +8,15 @@ import { Executor } from '../src/engine/graph/replay.ts';
 import { PipelineCache } from '../src/engine/kernels/pipelines.ts';
 import { markdownTable } from './bench/table.mjs';
 import { openAdapter, usualAdapter } from './verify/adapter.ts';
-import type { Checker, Level, Output } from './verify/case.ts';
+import type { Checker, Output } from './verify/case.ts';
 import { CHECKERS } from './verify/checkers.ts';
 import { findCases, openCase } from './verify/find-cases.ts';
 import { runAt } from './verify/level.ts';
 
-const LEVELS: readonly Level[] = ['f32', 'f16', 'int8', 'int4'];
+const LEVELS = ['f32', 'f16', 'int8', 'w8a8', 'int4'] as const;
+type Column = (typeof LEVELS)[number];
 
-type Row = Likeness & { readonly pipeline: string; readonly level: Level };
+type Row = Likeness & { readonly pipeline: string; readonly level: Column };
 
 const { values, positionals } = parseArgs({
   options: { json: { type: 'string' } },
@@ -54,10 +55,15 @@ if (values.json !== undefined)
 /** Frames as they came out of a checker beside the stored ones; undefined where it gives none. */
 async function compared(
   checker: Checker | undefined,
-  level: Level,
+  level: Column,
   files: Awaited<ReturnType<typeof openCase>>,
 ): Promise<Likeness | undefined> {
-  const context = { ...files, ...shared, ...runAt(level, false), blocks: false };
+  const context = {
+    ...files,
+    ...shared,
+    ...runAt(level === 'w8a8' ? 'int8' : level, level === 'w8a8'),
+    blocks: false,
+  };
   const outputs = await checker?.run({ ...context, executor: new Executor(gpu) });
   const output = outputs?.find(({ measure }: Output) => measure === 'frames');
   if (!output) return undefined;

@@ -22,12 +22,12 @@ import { root } from './lib/steps.mjs';
 const USUAL = { longSide: 768, frames: 49, steps: 6 };
 const SHORT = { longSide: 256, frames: 9, steps: 2 };
 
-const STORAGES = /** @type {const} */ (['f32', 'f16', 'int8', 'int4']);
+const STORAGES = /** @type {const} */ (['f32', 'f16', 'int8', 'w8a8', 'int4']);
 const LIKENESS = ['frames', 'PSNR', 'worst frame', 'SSIM', 'worst frame', 'LPIPS'];
 
 const HELP = `npm run quality -- A.mp4 B.mp4 [OPTION...]     how alike two videos are
-npm run quality -- --motion [PICTURE]          the built-in model with f16, int8 and int4 weights against f32
-npm run quality -- --golden DIR...             golden pipelines at f32, f16, int8 and int4 against the reference's frames
+npm run quality -- --motion [PICTURE]          the built-in model with f16, int8, w8a8 and int4 weights against f32
+npm run quality -- --golden DIR...             golden pipelines at f32, f16, int8, w8a8 and int4 against the reference's frames
 
   --lpips FILE     weights of LPIPS, given twice or once: torchvision's AlexNet and the lpips package's alex.pth
   --every N        LPIPS of every Nth frame (default: 8)

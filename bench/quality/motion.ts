@@ -1,19 +1,20 @@
 /** The built-in model with its weights stored in fewer bits, compared with itself in f32. */
 import type { Gpu } from '../../src/engine/gpu/device.ts';
+import type { WeightPolicy } from '../../src/engine/graph/graph.ts';
 import { Executor } from '../../src/engine/graph/replay.ts';
 import type { Raster } from '../../src/engine/image/resize.ts';
 import { PipelineCache } from '../../src/engine/kernels/pipelines.ts';
 import type { MotionEngine, MotionReport } from '../../src/engine/models/motion/index.ts';
 import { loadMotion } from '../../src/engine/models/motion/index.ts';
 import type { ByteSource } from '../../src/engine/weights/byte-source.ts';
+import type { WeightsChoice } from '../../src/engine/weights/policy.ts';
+import { policyFor, policyWhere } from '../../src/engine/weights/policy.ts';
 import type { Distance } from './lpips.ts';
 import type { Likeness, Pixels } from './metrics.ts';
 import { Comparison } from './metrics.ts';
-import { withRounded } from './rounded.ts';
 
 /** How weights are stored. */
-export type Storage = 'f32' | 'f16' | 'int8' | 'int4';
-const INTEGERS = { int8: 'i8', int4: 'i4' } as const;
+export type Storage = 'f32' | 'f16' | WeightsChoice;
 
 export type MotionWishes = {
   readonly longSide: number;
@@ -29,8 +30,8 @@ export type StorageRow = {
   readonly likeness?: Likeness;
 };
 
-/** Matrices that the usual policy stores as integers: all but those at the network's ends. */
-const MATRICES = /^transformer\.blocks\..*\.weight$/;
+/** The matrices of the blocks: all but those at the network's ends. */
+const MATRICES = /^transformer\.blocks\./;
 
 /** Runs one request at one storage after the other, f32 first. */
 export class MotionTrial {
@@ -74,8 +75,8 @@ export class MotionTrial {
 
   async #animate(storage: Storage) {
     const precision = storage === 'f32' ? 'f32' : 'f16';
-    const files = { config: this.#config, weights: await this.#stored(storage) };
-    const model = await loadMotion(this.#engine, files, { precision });
+    const files = { config: this.#config, weights: this.#weights };
+    const model = await loadMotion(this.#engine, files, { precision, quantise: policyOf(storage) });
     const frames: Pixels[] = [];
     try {
       const asked = { ...this.#wishes, seed: 1, motion: 0.6 };
@@ -95,9 +96,9 @@ export class MotionTrial {
       model.destroy();
     }
   }
+}
 
-  async #stored(storage: Storage): Promise<ByteSource> {
-    if (storage === 'f32' || storage === 'f16') return this.#weights;
-    return withRounded(this.#weights, MATRICES, INTEGERS[storage]);
-  }
+function policyOf(storage: Storage): WeightPolicy | undefined {
+  const policy = storage === 'f32' || storage === 'f16' ? undefined : policyFor(storage);
+  return policy && policyWhere(policy, MATRICES);
 }

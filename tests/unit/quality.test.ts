@@ -8,11 +8,7 @@ import {
   meanSquaredError,
   structuralSimilarity,
 } from '../../bench/quality/metrics.ts';
-import { rounded, withRounded } from '../../bench/quality/rounded.ts';
 import { seeded } from '../../src/engine/kernels/case.ts';
-import { bytesSource } from '../../src/engine/weights/byte-source.ts';
-import { writeSafetensors } from '../../src/engine/weights/safetensors-writer.ts';
-import { WeightStore } from '../../src/engine/weights/weight-store.ts';
 
 const [width, height] = [40, 32];
 const picture = (value: (x: number, y: number, c: number) => number, channels = 4): Pixels => ({
@@ -148,38 +144,5 @@ describe('the learned distance', () => {
     expect(much).toBeGreaterThan(little ?? 0);
     delete shapes['lin3.model.1.weight'];
     await expect(openLpips(read)).rejects.toThrow('lin3.model.1.weight');
-  });
-});
-
-describe('rounded weights', () => {
-  const shape = [2, 32];
-  const bytes = Int8Array.from({ length: 64 }, (_, i) => Math.round(127 * seeded('w', i)));
-  const scale = Float32Array.of(0.01, 0.5);
-  const held = Float32Array.from(bytes, (value, i) => value * (scale[i >> 5] ?? 0));
-
-  it('are those of integers and scales that the file holds, and only where they are asked for', async () => {
-    const vector = Float32Array.of(1, 2);
-    const file = writeSafetensors([
-      ['blocks.0.weight', { dtype: 'I8', shape, data: bytes }],
-      ['blocks.0.weight.scale', { dtype: 'F32', shape: [2], data: scale }],
-      ['ends.weight', { dtype: 'F32', shape, data: held }],
-      ['blocks.0.bias', { dtype: 'F32', shape: [2], data: vector }],
-    ]);
-    const store = await WeightStore.open([await withRounded(bytesSource(file), /^blocks\./, 'i4')]);
-    expect(await store.read('ends.weight')).toEqual(held);
-    expect(await store.read('blocks.0.bias')).toEqual(vector);
-    expect(await store.read('blocks.0.weight')).toEqual(rounded(held, 32, 'i4'));
-  });
-
-  it.each([
-    ['i8', 128],
-    ['i4', 8],
-  ] as const)('lie within a step of %s of what they were', (dtype, levels) => {
-    rounded(held, 32, dtype).forEach((value, i) => {
-      const row = held.subarray(32 * (i >> 5), 32 * (i >> 5) + 32);
-      const step = Math.max(...row.map(Math.abs)) / levels;
-      expect(Math.abs(value - (held[i] ?? 0))).toBeLessThanOrEqual(step * 1.001);
-    });
-    expect(rounded(held, 32, dtype)).not.toEqual(held);
   });
 });

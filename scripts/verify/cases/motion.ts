@@ -60,7 +60,7 @@ export const motion: Checker = {
 
 /** From noise to displacements; returns the field [keys + 1, h, w, 4]. */
 async function checkField(story: Story): Promise<Float32Array> {
-  const { motion: config, grid, controls, gpu, executor, precision, outputs } = story;
+  const { motion: config, grid, controls, gpu, executor, precision, quantise, outputs } = story;
   const keys = config.keys;
   const shape = [keys, ...grid] as const;
   const strength = Number(controls['strength']);
@@ -82,9 +82,10 @@ async function checkField(story: Story): Promise<Float32Array> {
   const state = new SamplerState(gpu.device, motionSampler(config), [...shape, 3]);
   const noise = colouredNoise(config, grid, (await story.io.read('in.normals')).values);
   state.start(noise);
-  const encoder = await prepare(story, encodeGraph(config, condition, precision));
+  const stored = { precision, quantise };
+  const encoder = await prepare(story, encodeGraph(config, condition, stored));
   await executor.replay(encoder);
-  const step = await prepare(story, stepGraph(config, condition, encoder, state, precision));
+  const step = await prepare(story, stepGraph(config, condition, encoder, state, stored));
   keep(story, 'mid.noise', noise, 3, 'network');
   keep(story, 'mid.camera', camera, 2, 'network');
   const features = await readTensor(gpu.device, encoder.result('features'));

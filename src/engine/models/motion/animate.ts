@@ -1,6 +1,6 @@
 /** A run of the built-in model: picture, features, field, frames. */
 import { meterBuffers } from '../../gpu/memory.ts';
-import type { Graph, Precision } from '../../graph/graph.ts';
+import type { Graph, Precision, WeightPolicy } from '../../graph/graph.ts';
 import { fuse } from '../../graph/passes/fuse.ts';
 import type { Recording } from '../../graph/record.ts';
 import { record } from '../../graph/record.ts';
@@ -41,6 +41,7 @@ export type LoadedModel = {
   readonly config: MotionConfig;
   readonly weights: WeightSet;
   readonly precision: Precision;
+  readonly quantise?: WeightPolicy | undefined;
 };
 
 type Run = LoadedModel & {
@@ -105,7 +106,7 @@ async function denoise(
   picture: Raster<Uint8ClampedArray>,
   { camera, strength, shown }: Scene,
 ): Promise<Attended> {
-  const { config, engine, grid, meter, options, precision, settings } = run;
+  const { config, engine, grid, meter, options, precision, quantise, settings } = run;
   const { device } = engine.gpu;
   const [h, w] = grid;
   const working = resizeBytes(picture, { width: 8 * w, height: 8 * h }, 'bilinear-antialiased');
@@ -125,9 +126,10 @@ async function denoise(
     const normals = normal(settings.seed, NOISE_STREAM, noiseCount(config, grid));
     state.start(colouredNoise(config, grid, normals));
 
-    const encoder = await prepare(run, encodeGraph(config, condition, precision));
+    const stored = { precision, quantise };
+    const encoder = await prepare(run, encodeGraph(config, condition, stored));
     recordings.push(encoder);
-    const step = await prepare(run, stepGraph(config, condition, encoder, state, precision));
+    const step = await prepare(run, stepGraph(config, condition, encoder, state, stored));
     recordings.push(step);
 
     meter.enter('encode', options);

@@ -1,6 +1,6 @@
 /** The built-in model as its callers see it. */
 import type { Gpu } from '../../gpu/device.ts';
-import type { Precision } from '../../graph/graph.ts';
+import type { Precision, WeightPolicy } from '../../graph/graph.ts';
 import type { Executor } from '../../graph/replay.ts';
 import type { Raster } from '../../image/resize.ts';
 import type { PipelineCache } from '../../kernels/pipelines.ts';
@@ -22,6 +22,8 @@ export type MotionFiles = { readonly config: unknown; readonly weights: ByteSour
 
 export type LoadOptions = {
   readonly precision: Precision;
+  /** Which of the network's matrices are stored as small integers; none if left out. */
+  readonly quantise?: WeightPolicy | undefined;
   readonly signal?: AbortSignal;
 };
 

@@ -2,7 +2,7 @@
 import type { DeviceTensor } from '../../gpu/tensor.ts';
 import { createTensor, writeTensor } from '../../gpu/tensor.ts';
 import { Graph } from '../../graph/graph.ts';
-import type { Precision, Tensor } from '../../graph/graph.ts';
+import type { GraphOptions, Tensor } from '../../graph/graph.ts';
 import { schedulerStep } from '../../graph/ops/scheduler.ts';
 import { tableRow } from '../../graph/ops/table.ts';
 import type { Recording } from '../../graph/record.ts';
@@ -67,9 +67,9 @@ export class ConditionState {
 export function encodeGraph(
   config: MotionConfig,
   condition: ConditionState,
-  precision: Precision,
+  options: GraphOptions,
 ): Graph {
-  const graph = new Graph({ precision });
+  const graph = new Graph(options);
   const root = new Scope(graph);
   const encode = pictureEncoder(config)(root.child('encoder'));
   const attend = wanContext(transformerConfig(config))(root.child('transformer'));
@@ -84,9 +84,9 @@ export function stepGraph(
   condition: ConditionState,
   encoded: Recording,
   state: SamplerState,
-  precision: Precision,
+  options: GraphOptions,
 ): Graph {
-  const graph = new Graph({ precision });
+  const graph = new Graph(options);
   const wan = transformerConfig(config);
   const tensors = state.in(graph);
   const network = wanTransformer(wan)(new Scope(graph, 'transformer'));

@@ -12,13 +12,13 @@ import { readConfig } from './config.ts';
 export async function loadMotion(
   engine: MotionEngine,
   files: MotionFiles,
-  { precision, signal }: LoadOptions,
+  { precision, quantise, signal }: LoadOptions,
 ): Promise<MotionModel> {
   const config = readConfig(files.config);
   const store = await WeightStore.open([files.weights]);
   signal?.throwIfAborted();
   const weights = new WeightSet(engine.gpu, store);
-  const model = { engine, config, weights, precision };
+  const model = { engine, config, weights, precision, quantise };
   return {
     animate: (picture, settings, options = {}) => animate(model, picture, settings, options),
     destroy: () => weights.destroy(),
