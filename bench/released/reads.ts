@@ -5,21 +5,21 @@ import { storedPacks } from '../../src/engine/weights/packs.ts';
 import type { Packs } from '../../src/engine/weights/packs.ts';
 import type { Store } from '../../src/engine/weights/store.ts';
 
-/** Reading of one part from one place, in milliseconds since the page began. */
+/** Reading of one part from one place. */
 export type Reading = {
   readonly part: string;
   readonly from: 'files' | 'storage';
   /** Stage of the run that needed it. */
   readonly stage: string;
   readonly bytes: number;
-  readonly beginMs: number;
-  readonly endMs: number;
+  /** From the first read to the last, without what was kept in between. */
+  readonly readMs: number;
   /** Time spent on keeping quantised weights for the next start. */
   readonly keepMs: number;
   readonly keptBytes: number;
 };
 
-type Tally = { -readonly [K in keyof Reading]: Reading[K] };
+type Tally = { -readonly [K in keyof Reading]: Reading[K] } & { readonly begun: number };
 
 /** Headers are read when a model is opened; weights come in pieces that are larger. */
 const HEADER_BYTES = 2 ** 20;
@@ -77,7 +77,7 @@ export class Reads {
         if (end - start < HEADER_BYTES && end < HEADER_BYTES) return bytes;
         const tally = this.#tally(part, from, begun);
         tally.bytes += end - start;
-        tally.endMs = performance.now();
+        tally.readMs = performance.now() - tally.begun - tally.keepMs;
         return bytes;
       },
     };
@@ -90,7 +90,8 @@ export class Reads {
     );
     if (known) return known;
     const tally: Tally = {
-      ...{ part, from, stage, bytes: 0, beginMs: begun, endMs: begun, keepMs: 0, keptBytes: 0 },
+      ...{ part, from, stage, begun, bytes: 0, readMs: 0 },
+      ...{ keepMs: 0, keptBytes: 0 },
     };
     this.#tallies.push(tally);
     return tally;

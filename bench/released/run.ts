@@ -160,7 +160,7 @@ export async function runRow(
     ms: name === 'mux' ? muxMs : name === 'decode' ? ms - muxMs : ms,
   }));
   const readings = reads.all;
-  const loadMs = readings.reduce((sum, each) => sum + each.endMs - each.beginMs + each.keepMs, 0);
+  const loadMs = readings.reduce((sum, each) => sum + each.readMs + each.keepMs, 0);
   const { totalMs } = clock;
   return {
     ...{ stages, readings, totalMs, loadMs, afterLoadMs: totalMs - loadMs, varied },

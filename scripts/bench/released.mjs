@@ -220,7 +220,7 @@ function describe(result, { limit, wire, disk }) {
   const readIn = (/** @type {string} */ stage) =>
     readings
       .filter((each) => each.stage === stage)
-      .reduce((sum, each) => sum + each.endMs - each.beginMs + each.keepMs, 0);
+      .reduce((sum, each) => sum + each.readMs + each.keepMs, 0);
   const lines = stages.map(({ name, ms, peakBytes, tflop }) => {
     const busy = Math.max(1, ms - readIn(name));
     const speed = tflop > 0 ? (1000 * tflop) / busy : 0;
@@ -236,12 +236,12 @@ function describe(result, { limit, wire, disk }) {
       widths,
     );
   });
-  const reads = readings.map(({ part, from, stage, bytes, beginMs, endMs, keepMs, keptBytes }) => {
-    const rate = (1000 * bytes) / Math.max(1, endMs - beginMs);
+  const reads = readings.map(({ part, from, stage, bytes, readMs, keepMs, keptBytes }) => {
+    const rate = (1000 * bytes) / Math.max(1, readMs);
     const best = from === 'storage' ? disk : wire;
     const share = best > 0 ? `${((100 * rate) / best).toFixed(0)} % of what it gives` : '';
     const kept = keptBytes > 0 ? `, kept ${number(keptBytes / 1e9)} GB in ${text(keepMs)} s` : '';
-    return `  ${stage}: ${part} from ${from}, ${number(bytes / 1e9)} GB in ${text(endMs - beginMs)} s, ${number(rate / 1e9)} GB/s, ${share}${kept}`;
+    return `  ${stage}: ${part} from ${from}, ${number(bytes / 1e9)} GB in ${text(readMs)} s, ${number(rate / 1e9)} GB/s, ${share}${kept}`;
   });
   return [
     columns(['stage', 's', 's busy', 'peak GiB', 'TFLOP/s'], widths),
