@@ -14,29 +14,18 @@
 //          grid (ceil(Lq / (32 TEAMS)), heads, groups).
 // Cost     4 Lq Lk D heads groups flops. Source: Dao 2023, arXiv:2307.08691; reference: that of attention.
 #include "lib/attention-out.wgsl"
+#include "lib/attention-weights.wgsl"
 #param PIECES
-#param TEAMS
 
-const KEYS = 32u;
-const ROWS = 32u * TEAMS;
-const LANES = 64u * TEAMS;
 const GROUPS = 4u * PIECES;     // groups of four along D
 const PITCH = GROUPS + 2u;      // from row to row in workgroup memory: two more, so that rows lie in other banks
-const WEIGHT_PITCH = 10u;
-const SCORE_PITCH = 9u;
 const VALUES = KEYS * PITCH;    // where the values begin
-const LOWEST = -3.0e38;
-const SLACK = 8.0;
-const LOG2E = 1.4426950408889634;
 
 alias Left = subgroup_matrix_left<Real, 16, 16>;
 alias Right = subgroup_matrix_right<Real, 16, 16>;
 alias Sums = subgroup_matrix_result<f32, 16, 16>;
 
 var<workgroup> tiles: array<Real4, 2u * VALUES>; // first the queries, 64 at a time; then keys and values
-var<workgroup> weights: array<Real4, ROWS * WEIGHT_PITCH>;
-var<workgroup> scores: array<vec4f, ROWS * SCORE_PITCH>;
-var<workgroup> grown: atomic<u32>;
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) invocation: u32) {
@@ -91,35 +80,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) invoc
 
   // One step scores the keys from `begin` on and sums the values of those before, whose weights are zero at first.
   for (var begin = 0u; begin < p.Lk + KEYS; begin += KEYS) {
-    if (begin > 0u) {
-      var tileMost = LOWEST;
-#unroll i 4
-      var s$i = scores[row * SCORE_PITCH + half * 4u + $i];
-#end
-      if (begin >= p.Lk) { // the last keys
-#unroll i 4
-        {
-          let keys = vec4u(begin - KEYS + half * 16u + $i * 4u) + vec4u(0u, 1u, 2u, 3u);
-          s$i = select(s$i, s$i + p.lastKeyBias * LOG2E, keys == vec4u(p.Lk - 1u));
-          s$i = select(vec4f(LOWEST), s$i, keys < vec4u(p.Lk));
-        }
-#end
-      }
-#unroll i 4
-      tileMost = max(tileMost, max(max(s$i.x, s$i.y), max(s$i.z, s$i.w)));
-#end
-      tileMost = max(tileMost, subgroupShuffleXor(tileMost, 1u));
-      let grows = tileMost > most + SLACK;
-      shrink = select(1.0, exp2(most - tileMost), grows);
-      if (grows && most > LOWEST) { atomicStore(&grown, 1u); }
-      most = select(most, tileMost, grows);
-      total *= shrink;
-#unroll i 4
-      let weight$i = exp2(s$i - most);
-      total += dot(weight$i, vec4f(1.0));
-      weights[row * WEIGHT_PITCH + half * 4u + $i] = Real4(weight$i);
-#end
-    }
+    if (begin > 0u) { shrink = weigh(lane, begin - KEYS, &most, &total); }
 #unroll n 2 * PIECES / TEAMS
     tiles[slot$n] = key$n;
     tiles[VALUES + slot$n] = value$n;
