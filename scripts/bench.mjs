@@ -26,7 +26,7 @@ const HELP = `npm run bench -- [OPTION...]
 
   --peers          operators beside onnxruntime-web, TensorFlow.js and jax-js
   --rows SECTION   operators, kernels or model (the built-in one, end to end); default: all, with --peers operators
-  --only NAME      rows, or rungs of a ladder beside its first, whose name begins so
+  --only NAME      rows, or rungs of a ladder beside its first, whose name begins so; operators: several, with commas
   --ladder MODEL   the engine's levers one after another on a model with random weights: time, memory, error
   --avatar         Live Avatar with random weights: seconds a block, frames a second, memory; --only "384x256 int4 int8"
   --trace FILE     of the last row of --avatar: its stages as a trace for Perfetto
@@ -98,10 +98,14 @@ async function bench() {
   const report = {
     operators: wants('operators')
       ? await onPage(values.bench, browser, (session) =>
-          benchOperators(session, {
-            ...{ only, seconds, peers, small: values.small === true },
-            tuned: values.untuned !== true,
-          }),
+          benchOperators(
+            session,
+            {
+              ...{ only, seconds, peers, small: values.small === true },
+              tuned: values.untuned !== true,
+            },
+            (part) => save({ operators: part }),
+          ),
         )
       : undefined,
     kernels: wants('kernels')

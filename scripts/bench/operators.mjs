@@ -10,7 +10,7 @@ import { columns, deviceName, number } from './table.mjs';
 
 /**
  * @typedef {object} OperatorOptions
- * @property {string} only
+ * @property {string} only beginnings of names, with commas between them
  * @property {number} seconds
  * @property {boolean} peers
  * @property {boolean} tuned whether variants are timed on the device first
@@ -23,14 +23,18 @@ const ROUNDS = 5;
 const WIDTHS = [44, 17, 4, -9, -9, -8, -8, -9];
 
 /**
- * Measures the rows whose name begins with `only` and prints them.
+ * Measures the rows whose name begins with one of `only` and prints them.
  * @param {Session} session
  * @param {OperatorOptions} options
+ * @param {(figures: object) => void} save takes all figures so far, after every row
  */
-export async function benchOperators(session, options) {
+export async function benchOperators(session, options, save) {
   const { device, browser } = await session.about();
   const all = await rowsOf(session, options);
-  const chosen = all.flatMap(({ name }, index) => (name.startsWith(options.only) ? [index] : []));
+  const beginnings = options.only.split(',');
+  const chosen = all.flatMap(({ name }, index) =>
+    beginnings.some((beginning) => name.startsWith(beginning)) ? [index] : [],
+  );
   if (chosen.length === 0) {
     const known = all.map(({ name }) => name).join(', ');
     throw new CommandError(`no row begins with "${options.only}": ${known}`, EXIT.badInput);
@@ -57,6 +61,7 @@ export async function benchOperators(session, options) {
     const verdict = verdictOf(results);
     if (verdict) console.log(columns(['', verdict], WIDTHS));
     rows.push({ ...row, results: judged });
+    save({ device, browser, ceilings, peers, rows, failures });
   }
   return { device, browser, ceilings, peers, rows, failures };
 }
