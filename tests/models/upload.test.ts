@@ -153,6 +153,31 @@ describe.each(testGpus())('weights decoded on $name', (open) => {
     },
   );
 
+  it('from I8 with scales are numbers before they are integers again', async () => {
+    const gpu = await open.gpu();
+    const [rows, width] = [32, 64];
+    const factors = Float32Array.from({ length: rows }, (_, i) => seeded('s', i));
+    const data = Int8Array.from({ length: rows * width }, (_, i) => (i * 37) % 128);
+    const file = writeSafetensors([
+      ['net.weight', { dtype: 'I8', shape: [rows, width], data }],
+      ['net.scale_weight', { dtype: 'F32', shape: [rows], data: factors }],
+    ]);
+    const store = await WeightStore.open([bytesSource(file)]);
+    const numbers = await store.read('net.weight');
+    const loaded = async (from: WeightSource): Promise<Buffer> => {
+      const graph = new Graph({ precision: 'f16', quantise: () => 'i8' });
+      graph.weight('net.weight', [rows, width], { quantisable: true });
+      const weights = new WeightSet(gpu, from);
+      await weights.load(graph);
+      const bytes = Buffer.from(await readBytes(gpu.device, weights.get('net.weight')));
+      weights.destroy();
+      return bytes;
+    };
+    const want = await loaded({ info: (name) => store.info(name), read: async () => numbers });
+    expect((await loaded(store)).equals(want)).toBe(true);
+    expect(want.equals(Buffer.from(data.buffer))).toBe(false);
+  });
+
   it.each(['f32', 'f16'] as const)(
     'from the blocks of a GGUF file have the bits that numbers would give: %s',
     async (precision) => {

@@ -190,6 +190,7 @@ export class StreamedWeights implements WeightLease {
       const made = new Map(tensors.map((tensor) => [tensor.label, tensor]));
       await this.#source.fill?.(made, (key) => this.get(key));
     } else {
+      this.#writer.expect(tensors);
       for (const tensor of tensors) {
         const scales = tensor.graph.scales(tensor);
         await this.#writer.write(tensor, this.get(tensor.label), scales && this.get(scales.label));

@@ -37,6 +37,7 @@ export function swapFeed(
   const spans = packSpans([...graph.weights.values()]);
   const after = ({ label }: Tensor): number => (uses.get(label)?.last ?? -1) + 1;
   const tensors = [...graph.weights.values()].sort((a, b) => after(a) - after(b));
+  if (!pack) writer.expect(tensors);
   const writeTensor = async (tensor: Tensor): Promise<void> => {
     const scales = tensor.graph.scales(tensor);
     const parts = scales ? [tensor, scales] : [tensor];

@@ -11,7 +11,8 @@ import type { Packs } from './packs.ts';
 import { packName } from './packs.ts';
 import { readBuffer, WeightMemory } from './weight-memory.ts';
 import type { WeightSource } from './weight-source.ts';
-import { weightParts, weightSourceOf, WeightWriter } from './weight-writer.ts';
+import { weightParts, weightSourceOf } from './weight-reader.ts';
+import { WeightWriter } from './weight-writer.ts';
 
 export { SHAPES_ALONE } from './weight-source.ts';
 export type { WeightSource } from './weight-source.ts';
@@ -69,6 +70,7 @@ export class WeightSet {
     const pack = packs ? await packs.open(name).catch(told) : undefined;
     const before = this.#memory.count;
     let done = 0;
+    this.#writer.expect(wanted.map(([, tensor]) => tensor));
     for (const [key, tensor] of wanted) {
       await this.#upload(key, tensor, pack === undefined && !source.fill);
       done += sizeOf(tensor.shape);

@@ -3,7 +3,6 @@
  * way where that is asked for. Work goes through the device's queue, in order with what is replayed.
  */
 import type { Gpu } from '../gpu/device.ts';
-import { EngineError } from '../gpu/errors.ts';
 import { isIntegerType } from '../gpu/integers.ts';
 import type { Dtype } from '../gpu/tensor.ts';
 import { bytesOf, rowsOf } from '../gpu/tensor.ts';
@@ -11,20 +10,19 @@ import type { Tensor } from '../graph/graph.ts';
 import { Decoder } from './decoder.ts';
 import type { RowLayout } from './decoder.ts';
 import { Quantiser } from './quantiser.ts';
-import { isDecoded, rowsOfSlab, slabsOf, storedSlabs } from './slabs.ts';
+import { rowsOfSlab } from './slabs.ts';
 import type { Slab } from './slabs.ts';
 import type { WeightSource } from './weight-source.ts';
 import type { Place } from './weight-memory.ts';
+import { layoutOf, WeightReader, weightParts } from './weight-reader.ts';
 
-/** Bytes of a file that are asked for at once. */
-const PIECE_BYTES = 8 * 2 ** 20;
 /** Bytes after which the device's queue is looked at: twice as many may wait in it. */
 const QUEUED_BYTES = 32 * 2 ** 20;
 
 /** Writes the weights of one source. */
 export class WeightWriter {
   readonly #gpu: Gpu;
-  readonly #source: WeightSource;
+  readonly #reader: WeightReader;
   readonly #decoder: Decoder;
   readonly #quantiser: Quantiser;
   #queued = 0;
@@ -33,29 +31,33 @@ export class WeightWriter {
 
   constructor(gpu: Gpu, source: WeightSource) {
     this.#gpu = gpu;
-    this.#source = source;
+    this.#reader = new WeightReader(source);
     this.#decoder = new Decoder(gpu.device);
     this.#quantiser = new Quantiser(gpu.device);
   }
 
   /** Writes a weight, or the weights of a stack behind one another, as kernels read them; scales to a place of their own. */
   async write(tensor: Tensor, { buffer, offset }: Place, scales: Place | undefined): Promise<void> {
-    const from = this.#source;
     let [at, scalesAt] = [offset, scales?.offset ?? 0];
     for (const part of weightParts(tensor)) {
       const { shape, dtype, graph } = part;
       const beside = scales && { buffer: scales.buffer, offset: scalesAt };
-      const ready = readyBytes(part, from);
-      if (ready) await this.#copyAll(ready, { buffer, offset: at });
+      const reading = this.#reader.read(part);
+      if ('ready' in reading) await this.#copyAll(reading.ready, { buffer, offset: at });
       else {
         const layout = layoutOf(part);
-        for await (const slab of slabsFrom(part, layout, from)) {
+        for await (const slab of reading.slabs) {
           await this.#writeSlab(slab, layout, dtype, { buffer, offset: at }, beside);
         }
       }
       if (scales) scalesAt += bytesOf(graph.scales(part)?.shape ?? [0], 'f16');
       at += bytesOf(shape, dtype);
     }
+  }
+
+  /** Tells the weights that will be written next, in order. */
+  expect(tensors: readonly Tensor[]): void {
+    this.#reader.expect(tensors.flatMap(weightParts));
   }
 
   /** Takes the space that writing a weight takes beside its place. */
@@ -110,6 +112,7 @@ export class WeightWriter {
 
   /** Frees what is held between two weights. */
   release(): void {
+    this.#reader.expect([]);
     this.#decoder.release();
     this.#quantiser.release();
   }
@@ -133,53 +136,4 @@ export class WeightWriter {
     this.#reached = queue.onSubmittedWorkDone();
     this.#reached.catch(() => undefined); // told at the next look
   }
-}
-
-/** The weights that a tensor is made of. */
-export const weightParts = (tensor: Tensor): readonly Tensor[] =>
-  tensor.source.kind === 'stack' ? tensor.source.parts : [tensor];
-
-type WeightTensorSource = Extract<Tensor['source'], { readonly kind: 'weight' }>;
-
-/** Returns where a weight comes from. Throws `weights/missing` for another tensor. */
-export function weightSourceOf({ source, label }: Tensor): WeightTensorSource {
-  if (source.kind === 'weight') return source;
-  throw new EngineError('weights/missing', `${label} — got a ${source.kind}, needs a weight`);
-}
-
-/** The bytes of a weight whose file stores it as kernels read it; undefined for all others. */
-function readyBytes(tensor: Tensor, from: WeightSource): AsyncIterable<Uint8Array> | undefined {
-  const { dtype, shape } = tensor;
-  const padded = (shape.at(-1) ?? 1) % 4 !== 0;
-  if (padded || layoutOf(tensor).taps > 1 || (dtype !== 'f32' && dtype !== 'f16')) return undefined;
-  const stored = from.raw?.(weightSourceOf(tensor).key);
-  return stored?.dtype === dtype.toUpperCase() ? stored.pieces(PIECE_BYTES) : undefined;
-}
-
-/** Weights of convolutions are stored [out, in, taps], and read as [out, taps, in]. */
-function layoutOf(tensor: Tensor): RowLayout {
-  const { shape } = tensor;
-  const isConv = weightSourceOf(tensor).packing === 'conv';
-  return { C: shape.at(-1) ?? 1, taps: isConv ? (shape[1] ?? 1) : 1 };
-}
-
-/** Yields one weight in slabs of rows, as it is stored where the device can decode that, else as f32. */
-function slabsFrom(
-  tensor: Tensor,
-  { C, taps }: RowLayout,
-  from: WeightSource,
-): AsyncIterable<Slab> {
-  const { key } = weightSourceOf(tensor);
-  const width = C * taps;
-  const most = rowsOfSlab(width, taps);
-  const stored = from.raw?.(key);
-  if (stored && isDecoded(stored.dtype, width)) {
-    const count = rowsOf(tensor.shape) / taps;
-    return storedSlabs(stored, stored.dtype, { width, most, count });
-  }
-  return slabsOf(from.pieces?.(key, PIECE_BYTES) ?? whole(from, key), width, most);
-}
-
-async function* whole(from: WeightSource, key: string): AsyncGenerator<Float32Array> {
-  yield await from.read(key);
 }
