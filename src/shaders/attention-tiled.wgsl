@@ -10,7 +10,7 @@
 //          neighbours read neighbours anyway.
 // Exact    in f16, 16 products are summed in f16 (even and odd places of D apart, q scaled before), all else in f32; the
 //          softmax in powers of two.
-// Needs    D <= 64 BLOCKS; ROWS 4 or 8; 28 KiB of workgroup memory; grid (ceil(Lq / (8 ROWS)), heads, groups).
+// Needs    D <= 64 BLOCKS; ROWS 4 or 8; 22 KiB of workgroup memory; grid (ceil(Lq / (8 ROWS)), heads, groups).
 // Cost     4 Lq Lk D heads groups flops. Source: Dao 2023, arXiv:2307.08691; reference: that of attention.
 #include "lib/attention-out.wgsl"
 #include "lib/attention-tile.wgsl"
@@ -66,10 +66,10 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) invoc
 #unroll n UNITS * KEYS / 8
       nextK$n = unitOfK((firstKey + min(next + $n * LINES, p.Lk - 1u)) * stride + first, at, D4);
 #end
-      multiply(&s, D4 - step, tx, ty);
+      multiply(&s, D4 - step, lane);
     }
-    weighTile(&s, &o, &most, &total, key + KEYS * tx, tx, ty);
-    gather(&o, key, firstKey, stride, first, D4, tx, ty);
+    weighTile(&s, &o, &most, &total, key, lane);
+    gather(&o, key, firstKey, stride, first, D4, lane);
   }
 
 #unroll i ROWS

@@ -10,7 +10,7 @@ const WIDEST = 128;
 const FEWEST_ROWS = 24;
 
 /** Workgroup memory with eight rows, in either arithmetic at most: queries, keys, weights, and what is known of a row. */
-const WORKGROUP_BYTES = 8 * 66 * 16 + 8 * 34 * 16 + 64 * 17 * 8 + 64 * 17 * 4;
+const WORKGROUP_BYTES = 4 * 66 * 16 + 4 * 68 * 16 + 64 * 17 * 8 + 64 * 17 * 4;
 
 export const attentionTiled = defineKernel({
   ...attention,

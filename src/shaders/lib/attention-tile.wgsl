@@ -8,22 +8,20 @@
 #param ROWS
 
 // KEYS of an invocation in a tile, one behind another; UNITS along D in a step.
+const UNITS = 4u;
 #if F16
-const KEYS = 4u; const UNITS = 4u;
+const KEYS = 4u;
 alias Weights = vec4<f16>;
 #else
-const KEYS = 2u; const UNITS = 8u;
+const KEYS = 2u;
 alias Weights = vec2f;
 #endif
 // Units and weights written out; processors need minutes to compile many.
 #if ROWS == 4
 const AT_ONCE = 1u; const FEW = 1u;
-#elif F16
-const AT_ONCE = 4u; const FEW = 4u;
 #else
-const AT_ONCE = 8u; const FEW = 4u;
+const AT_ONCE = 4u; const FEW = 4u; // units: no loop, not even of one round, or sums are moved about
 #endif
-fn roundsOf(left: u32, most: u32) -> u32 { return select(most, min(left, most), ROWS == 4); }
 const TILE = 16u * KEYS;
 const ASIDE = 17u; // from the first keys of 16 invocations to their second ones, and from row to row: other banks
 const LOWEST = -3.0e38;
@@ -39,11 +37,18 @@ var<workgroup> ofRow: array<f32, 8u * ROWS * ASIDE>; // what 16 neighbours know 
 // Where key n of a tile stands, so that neighbours read neighbours.
 fn standing(n: u32) -> u32 { return n / KEYS + n % KEYS * ASIDE; }
 
-fn multiply(s: ptr<function, Scores>, left: u32, tx: u32, ty: u32) {
+fn multiply(s: ptr<function, Scores>, left: u32, lane: u32) {
+  let tx = lane % 16u; // says how large they can be, so that indexes are not clamped
+  let ty = lane % 128u / 16u;
 #if F16
   var parts = array<array<vec2<f16>, KEYS>, ROWS>();
 #endif
-  for (var u0 = 0u; u0 < roundsOf(left, UNITS); u0 += AT_ONCE) {
+#if ROWS == 4
+  for (var u0 = 0u; u0 < min(left, UNITS); u0++) {
+#else
+  {
+    let u0 = 0u;
+#endif
 #unroll u AT_ONCE
     {
 #unroll i ROWS
@@ -74,7 +79,10 @@ fn multiply(s: ptr<function, Scores>, left: u32, tx: u32, ty: u32) {
 #endif
 }
 
-fn weighTile(s: ptr<function, Scores>, o: ptr<function, Sums>, most: ptr<function, Rows>, total: ptr<function, Rows>, key: u32, tx: u32, ty: u32) {
+fn weighTile(s: ptr<function, Scores>, o: ptr<function, Sums>, most: ptr<function, Rows>, total: ptr<function, Rows>, firstKey: u32, lane: u32) {
+  let tx = lane % 16u;
+  let ty = lane % 128u / 16u;
+  let key = firstKey + KEYS * tx;
 #unroll i ROWS
   var tile$i = LOWEST;
 #unroll j KEYS
@@ -108,13 +116,20 @@ fn weighTile(s: ptr<function, Scores>, o: ptr<function, Sums>, most: ptr<functio
 }
 
 // Values of keys from `key` on: those of a key begin at group (firstKey + key) stride + first of v.
-fn gather(o: ptr<function, Sums>, key: u32, firstKey: u32, stride: u32, first: u32, D4: u32, tx: u32, ty: u32) {
+fn gather(o: ptr<function, Sums>, key: u32, firstKey: u32, stride: u32, first: u32, D4: u32, lane: u32) {
+  let tx = lane % 16u;
+  let ty = lane % 128u / 16u;
   let begin = (firstKey + key) * stride + first;
   let last = (firstKey + p.Lk - 1u) * stride + first; // weights behind the last key are zero
 #unroll c BLOCKS
   let column$c = min(tx + $c * 16u, D4 - 1u);
 #end
-  for (var few = 0u; few < roundsOf(p.Lk - key, 16u); few += FEW) {
+#if ROWS == 4
+  let rounds = min(p.Lk - key, 16u);
+#else
+  const rounds = 16u;
+#endif
+  for (var few = 0u; few < rounds; few += FEW) {
 #if F16
     var sums = array<array<Real4, BLOCKS>, ROWS>(); // set, or it keeps what the last round left
 #endif
