@@ -49,7 +49,7 @@ describe('weights that are expected', () => {
     const [first] = parts;
     const reading = first && reader.read(first);
     expect(asked).toEqual(Array.from({ length: 13 }, (_, i) => String(i)));
-    expect(reading && (await bytesOf(reading))).toEqual(new Array(32).fill(0));
+    expect(reading && (await bytesOf(reading))).toEqual(Array.from({ length: 32 }, () => 0));
     const rest = Array.from({ length: 29 }, (_, i) => i + 1);
     expect(await firstBytes(reader, parts.slice(1))).toEqual(rest);
     expect(asked).toHaveLength(30);
