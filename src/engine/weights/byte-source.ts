@@ -41,7 +41,7 @@ export function blobSource(blob: Blob): ByteSource {
 }
 
 /** Bytes that are asked for before they are needed. */
-const AHEAD_BYTES = 16 * 2 ** 20;
+const AHEAD_BYTES = 8 * 2 ** 20;
 
 /**
  * Yields the bytes [start, end) in pieces of `step`, the last one shorter. The next pieces, one at least, are on their way

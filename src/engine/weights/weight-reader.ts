@@ -1,6 +1,6 @@
 /**
- * Reads the weights of a checkpoint in the order in which they are written. What is told to come next is asked for before the
- * weight before it is done: small weights take a request each, and most of its time is waiting.
+ * Reads the weights of a checkpoint in the order in which they are written. Small ones are asked for before it is their turn:
+ * each takes a request of its own, and most of that is waiting.
  */
 import { EngineError } from '../gpu/errors.ts';
 import { rowsOf, sizeOf } from '../gpu/tensor.ts';
@@ -16,9 +16,9 @@ export type Reading =
 
 /** Bytes of a file that are asked for at once. */
 const PIECE_BYTES = 8 * 2 ** 20;
-/** Weights whose reading has begun beside the one that is written, and their values; the last may have more. */
+/** Weights whose reading has begun beside the one that is written, and values of all of them. */
 const MOST_BEGUN = 12;
-const BEGUN_VALUES = 2 ** 22;
+const BEGUN_VALUES = 2 ** 20;
 
 /** Reads from one source. */
 export class WeightReader {
@@ -48,8 +48,8 @@ export class WeightReader {
   #begin(next: readonly Tensor[]): void {
     let values = 0;
     for (const part of next) {
-      if (values > BEGUN_VALUES) return;
       values += sizeOf(part.shape);
+      if (values > BEGUN_VALUES) return; // large ones wait but once
       if (this.#begun.has(part)) continue;
       const isFile = this.#source.raw?.(weightSourceOf(part).key) !== undefined;
       if (!isFile) return; // what is computed is computed when it is due
