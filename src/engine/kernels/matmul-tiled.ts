@@ -5,6 +5,13 @@ import { asActivations, defineKernel } from './kernel.ts';
 import { matmul } from './matmul.ts';
 import { registerGrid, registerSuits, registerValues } from './register-product.ts';
 
+const every: readonly Case[] = matmul.cases;
+/** Compiling is what takes time on processors: the cases that fill a tile, and one of small integers. */
+const cases = every
+  .filter(({ stored }) => stored === undefined || stored['w'] === 'i4')
+  .map((test) => (test.stored ? { ...test, dims: { ...test.dims, M: 40 } } : test))
+  .filter(({ dims: { M = 1, N = 1 } }) => M * N >= 600);
+
 export const matmulTiled = defineKernel({
   ...matmul,
   name: 'matmul-tiled',
@@ -13,11 +20,7 @@ export const matmulTiled = defineKernel({
   tensors: asActivations(matmul.tensors),
   tune: { SIDE: [8, 4] },
   choose: ({ M = 1, N = 1 }) => registerValues(M, N),
-  // In f16, unpacking four bits costs this kernel more than its tiles gain: 15 instead of 33 TFLOP/s.
-  suits: (values, { caps, dims: { M = 1, N = 1 }, arithmetic, dtypes }) =>
-    registerSuits(values, caps, M, N) &&
-    !(arithmetic === 'f16' && (dtypes['w'] === 'i4' || dtypes['w'] === 'i4x64')),
+  suits: (values, { caps, dims: { M = 1, N = 1 } }) => registerSuits(values, caps, M, N),
   grid: ({ M = 1, N = 1 }, values) => registerGrid(values, M, N),
-  // Compiling is what takes time on processors: the cases that fill a tile.
-  cases: matmul.cases.filter(({ dims: { M = 1, N = 1 }, stored }: Case) => M * N >= 600 && !stored),
+  cases,
 });

@@ -19,7 +19,9 @@ fn lineAt(line: Line, spot: Spot) -> Real4 {
 fn lineAt(line: Line, spot: Spot) -> Real4 { return valuesAt(line + spot.shift, spot.c); }
 #endif
 fn columnOf(column: u32) -> Column { return min(column, p.Cout - 1u) * p.taps * ((p.Cin + 3u) / 4u); }
-fn columnAt(column: Column, k: u32) -> Real4 { return realW(column + k); }
+alias Held = Real4; // weights are stored as they are
+fn columnAt(column: Column, k: u32) -> Held { return realW(column + k); }
+fn valuesOf(held: Held) -> Real4 { return held; }
 
 // Where tap 0 reads for a tile, if all its pixels are of one frame: one look then tells x and the history apart.
 struct Tile { frame: i32, alone: bool }

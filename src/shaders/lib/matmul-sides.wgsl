@@ -11,7 +11,7 @@ fn spotOf(k: u32) -> Spot { return k; }
 fn lineHolds(line: Line, spot: Spot) -> bool { return true; }
 fn lineAt(line: Line, spot: Spot) -> Real4 { return realX(line + spot); }
 fn columnOf(column: u32) -> Column { return weightRow(min(column, p.N - 1u)); }
-fn columnAt(column: Column, k: u32) -> Real4 { return weightAt(column, k); }
+fn columnAt(column: Column, k: u32) -> Held { return heldAt(column, k); }
 
 alias Tile = u32; // x is one memory
 fn tileOf(first: u32, count: u32) -> Tile { return first; }

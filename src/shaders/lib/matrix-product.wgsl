@@ -4,7 +4,7 @@
 //   lineHolds(line, spot), lineAt(...)   whether A is not zero there, and its values if so (else any)
 //   Tile, tileOf(row, rows), memoryOf(tile, spot)    which of two memories all rows of a tile read: lib/memories.wgsl
 //   lineAtFirst, lineAtSecond(line, tile, spot)        and their values, if there is one
-//   Column, columnOf(column), columnAt(column, k)   B likewise
+//   Column, columnOf(column), columnAt(column, k)   B likewise, as it is held until it is needed: valuesOf(held) are its values
 //   put(row, column, sums)                             takes four sums of a row
 //
 // Threads  four subgroups of 32, two by two, each with SUB_M x SUB_N sums. A and B pass through workgroup memory in
@@ -55,7 +55,7 @@ fn matrixProduct(firstRow: u32, firstColumn: u32, invocation: u32, groups: u32) 
 #end
 #unroll i 2 * SUB_N / ROWS_AT_ONCE
   let column$i = columnOf(firstColumn + line + $i * ROWS_AT_ONCE);
-  var b$i: Real4;
+  var b$i: Held;
 #end
 #unroll i SUB_M / MM
 #unroll j SUB_N / MN
@@ -81,7 +81,7 @@ fn matrixProduct(firstRow: u32, firstColumn: u32, invocation: u32, groups: u32) 
     aTile[slot + $i * ROWS_AT_ONCE * PITCH] = select(Real4(), a$i, inside && lineHolds(line$i, spot));
 #end
 #unroll i 2 * SUB_N / ROWS_AT_ONCE
-    bTile[slot + $i * ROWS_AT_ONCE * PITCH] = select(Real4(), b$i, inside);
+    bTile[slot + $i * ROWS_AT_ONCE * PITCH] = select(Real4(), valuesOf(b$i), inside);
 #end
     workgroupBarrier();
 #unroll i SUB_M / MM

@@ -38,7 +38,7 @@ fn registerProduct(firstRow: u32, firstColumn: u32, invocation: u32, groups: u32
 #end
 #unroll i SIDE / 2
   let column$i = columnOf(firstColumn + line + $i * 32u);
-  var b$i: Unit;
+  var b$i: HeldUnit;
 #end
   var sums: array<array<f32, SIDE>, SIDE>;
   let units = (groups + GROUPS - 1u) / GROUPS;
@@ -47,14 +47,14 @@ fn registerProduct(firstRow: u32, firstColumn: u32, invocation: u32, groups: u32
   a$i = unitOfA(line$i, at);
 #end
 #unroll i SIDE / 2
-  b$i = unitOfB(column$i, at);
+  b$i = heldOfB(column$i, at);
 #end
   for (var unit = 0u; unit < units; unit += STEP) {
 #unroll i SIDE / 4
     aTile[own][line + $i * 32u] = a$i;
 #end
 #unroll i SIDE / 2
-    bTile[own][standing(line + $i * 32u)] = b$i;
+    bTile[own][standing(line + $i * 32u)] = unitOfB(b$i, at);
 #end
     workgroupBarrier();
     at = placesOf(unit + STEP + own, groups);
@@ -62,7 +62,7 @@ fn registerProduct(firstRow: u32, firstColumn: u32, invocation: u32, groups: u32
     a$i = unitOfA(line$i, at);
 #end
 #unroll i SIDE / 2
-    b$i = unitOfB(column$i, at);
+    b$i = heldOfB(column$i, at);
 #end
 #if F16
     var parts: array<array<vec2<f16>, SIDE>, SIDE>;

@@ -1,4 +1,6 @@
 // weightAt: values 4 k … 4 k + 3 of a row of the weight matrix w [N, K], whatever w is stored as.
+// heldAt, valuesOf: the same in two steps, for kernels that fetch ahead: what was fetched is unpacked when it is needed, or
+// the fetch would be waited for at once.
 // runAt, quadOf, scaleOf: the same in runs of up to 16 bytes, for kernels that wait for memory alone. The values of such a
 // quad stand as `turned` puts those of x: unpacked in f16, every other one comes first.
 //
@@ -17,6 +19,10 @@ fn turned(x: Real4) -> Real4 { return x.xzyw; } // its own inverse
 fn turned(x: Real4) -> Real4 { return x; }
 #endif
 
+#if W_TYPE != plain
+struct Held { word: u32, scale: Real }
+#endif
+
 struct WeightRow {
   at: u32,     // where the row begins in w
   scales: u32, // where its scales begin
@@ -31,9 +37,8 @@ fn runAt(row: WeightRow, run: u32) -> Run { return w[row.at + run]; }
 fn scaleOf(row: WeightRow, run: u32) -> f32 { return atScale(row.scales); }
 fn quadOf(run: Run, quad: u32) -> Real4 { return bytes(run[quad]); }
 
-fn weightAt(row: WeightRow, k: u32) -> Real4 {
-  return turned(bytes(w[row.at + k / 4u][k % 4u])) * Real(atScale(row.scales));
-}
+fn heldAt(row: WeightRow, k: u32) -> Held { return Held(w[row.at + k / 4u][k % 4u], Real(atScale(row.scales))); }
+fn valuesOf(held: Held) -> Real4 { return turned(bytes(held.word)) * held.scale; }
 
 // Four signed bytes over 128, turned.
 fn bytes(word: u32) -> Real4 {
@@ -54,7 +59,9 @@ fn weightRow(n: u32) -> WeightRow { return WeightRow(n * ((p.K + 3u) / 4u), 0u);
 fn runAt(row: WeightRow, run: u32) -> Run { return realW(row.at + run); }
 fn scaleOf(row: WeightRow, run: u32) -> f32 { return 1.0; }
 fn quadOf(run: Run, quad: u32) -> Real4 { return run; }
-fn weightAt(row: WeightRow, k: u32) -> Real4 { return realW(row.at + k); }
+alias Held = Real4;
+fn heldAt(row: WeightRow, k: u32) -> Held { return realW(row.at + k); }
+fn valuesOf(held: Held) -> Real4 { return held; }
 #else
 #if W_TYPE == i4x64
 const QUADS_PER_SCALE = 16u;
@@ -75,10 +82,11 @@ fn scaleOf(row: WeightRow, run: u32) -> f32 {
 }
 fn quadOf(run: Run, quad: u32) -> Real4 { return nibbles(run[quad / 2u] >> (4u * (quad & 1u))); }
 
-fn weightAt(row: WeightRow, k: u32) -> Real4 {
+fn heldAt(row: WeightRow, k: u32) -> Held {
   let word = w[row.at + k / 8u][(k / 2u) % 4u] >> (4u * (k & 1u));
-  return turned(nibbles(word)) * Real(atScale(row.scales + k / QUADS_PER_SCALE));
+  return Held(word, Real(atScale(row.scales + k / QUADS_PER_SCALE)));
 }
+fn valuesOf(held: Held) -> Real4 { return turned(nibbles(held.word)) * held.scale; }
 
 // The lower halves of four bytes, less 8, over 8, turned.
 fn nibbles(word: u32) -> Real4 {
@@ -91,3 +99,5 @@ fn nibbles(word: u32) -> Real4 {
 #endif
 }
 #endif
+
+fn weightAt(row: WeightRow, k: u32) -> Real4 { return valuesOf(heldAt(row, k)); }
