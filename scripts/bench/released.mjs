@@ -36,6 +36,7 @@ const HELP = `npm run bench -- --released FOLDER [OPTION...]
   --size WxH       (default: 832x480)
   --limit TFLOPS   what the chip can do, to tell the share of it (989 for an H200 in f16)
   --json FILE      all figures, written after every row
+  --forget         keep no quantised weights
   --seconds S      give up on a row after so long (default: 600)
   --f32            compute in f32
   --browser PATH, --software, --page DIR (a built page to use as it is)`;
@@ -53,6 +54,7 @@ export async function benchReleased(args) {
     options: {
       ...{ rows: string, size: string, limit: string, json: string, seconds: string, by: string },
       ...{ browser: string, page: string, f32: boolean, software: boolean, help: boolean },
+      forget: boolean,
     },
   });
   const [given] = positionals;
@@ -115,7 +117,7 @@ export async function benchReleased(args) {
     for (const row of rows) {
       /** @type {ReleasedRow} */
       const job = {
-        ...{ paths, folder: address, keep: basename(folder) },
+        ...{ paths, folder: address, keep: values.forget ? undefined : basename(folder) },
         ...{ width, height, frames: row.frames, steps: row.steps, guidance: row.guided ? 5 : 1 },
         ...{ precision: values.f32 ? 'f32' : 'f16', weights: row.weights, stream: row.stream },
       };
