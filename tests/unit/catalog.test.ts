@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { catalogModel, parseCatalog } from '../../src/engine/models/catalog.ts';
 import { forecastWan } from '../../src/engine/models/wan/forecast.ts';
+import { samplerFor } from '../../src/engine/sampling/sampler.ts';
 import { partsOf } from '../../src/engine/models/wan/released.ts';
 import { parseWanConfig } from '../../src/engine/models/wan/config.ts';
 import { wanContext } from '../../src/engine/models/wan/context.ts';
@@ -63,6 +64,21 @@ describe('the catalog', () => {
       const side = 2 * vae.patch_size * 8;
       const { width, height, frames } = recommended;
       expect([width % side, height % side, frames % 4], id).toEqual([0, 0, 1]);
+    }
+  });
+});
+
+describe('models of few steps', () => {
+  const distilled = catalog.models.filter(({ recommended }) => recommended.steps <= 8);
+
+  it('run without guidance, at noise levels that their solver has', () => {
+    expect(distilled.length).toBeGreaterThan(3);
+    for (const { id, recommended } of distilled) {
+      const { solver, steps, shift, timesteps, guidance } = recommended;
+      expect(guidance, id).toBe(1);
+      const { sigmas } = samplerFor(solver, 'diffusers', { steps, shift, timesteps });
+      expect(sigmas.slice(0, -1), id).toEqual(sigmas.slice(0, -1).toSorted((a, b) => b - a));
+      expect([sigmas[0], sigmas.at(-1)], id).toEqual([1, 0]);
     }
   });
 });
@@ -132,6 +148,10 @@ const bad: readonly (readonly [string, Change])[] = [
   [
     'an unknown solver',
     (model) => ((model['recommended'] as Record<string, unknown>)['solver'] = 'x'),
+  ],
+  [
+    'timesteps for fewer steps',
+    (model) => ((model['recommended'] as Record<string, unknown>)['timesteps'] = [1000, 500]),
   ],
 ];
 
