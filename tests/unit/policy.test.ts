@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { expectedError, layersToKeep } from '../../scripts/calibrate/sensitivity.ts';
 import { Graph } from '../../src/engine/graph/graph.ts';
+import { parseUmt5Config, umt5Encoder } from '../../src/engine/models/wan/umt5.ts';
+import { Scope } from '../../src/engine/nn/module.ts';
 import { avatarPolicy } from '../../src/engine/models/live-avatar/policy.ts';
 import {
   parsePolicy,
@@ -10,6 +12,7 @@ import {
   usualPolicy,
   withIntegerProducts,
 } from '../../src/engine/weights/policy.ts';
+import { textWan } from '../helpers/wan-model.ts';
 
 describe('a policy of quantisation', () => {
   it('leaves the ends of a network as they are unless it was calibrated', () => {
@@ -37,6 +40,13 @@ describe('a policy of quantisation', () => {
     expect(int4?.('blocks.0.attn1.to_q.weight', [8, 8])).toBe('i4');
     const multiply = [int8, w8a8, int4].map((policy) => policy?.integerProducts ?? false);
     expect(multiply).toEqual([false, true, false]);
+  });
+
+  it('with integer products leaves the activations of encoders as they are', () => {
+    const graph = new Graph({ precision: 'f16', quantise: policyFor('w8a8') });
+    expect(graph.integerProducts).toBe(true);
+    umt5Encoder(parseUmt5Config(textWan.text_encoder))(new Scope(graph));
+    expect(graph.integerProducts).toBe(false);
   });
 
   it('of the avatar leaves what packs the past as it is, integer products and all', () => {

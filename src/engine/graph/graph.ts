@@ -73,7 +73,7 @@ export type Precision = 'f32' | 'f16';
 
 /**
  * How the weight matrix [N, K] under a key is to be stored; undefined = not quantised. With `integerProducts`, layers
- * with quantised weights and many rows quantise their activations too and multiply integers.
+ * with quantised weights and many rows quantise their activations too and multiply integers, but for those of encoders.
  */
 export type WeightPolicy = ((key: string, shape: Shape) => IntegerType | undefined) & {
   readonly integerProducts?: boolean;
@@ -112,9 +112,8 @@ export class Graph {
   readonly nodes: Node[] = [];
   readonly weights = new Map<string, Tensor>();
   readonly results = new Map<string, Tensor>();
-  /** Whether passes/integer-products.ts is to be applied. */
-  readonly integerProducts: boolean;
   readonly #quantise: WeightPolicy | undefined;
+  #integerProducts: boolean;
   readonly #scales = new Map<Tensor, Tensor>();
   #nextId = 0;
   #scope: string[] = [];
@@ -123,12 +122,22 @@ export class Graph {
     this.precision = options.precision;
     this.compute = options.precision;
     this.#quantise = options.quantise;
-    this.integerProducts = options.quantise?.integerProducts ?? false;
+    this.#integerProducts = options.quantise?.integerProducts ?? false;
     this.residual = options.precision === 'f32' ? 'f32' : (options.residual ?? 'f32');
   }
 
   get scope(): string {
     return this.#scope.join('.');
+  }
+
+  /** Whether passes/integer-products.ts is to be applied. */
+  get integerProducts(): boolean {
+    return this.#integerProducts;
+  }
+
+  /** Activations stay as they are whatever the policy says: for networks that run once and whose errors every step sees. */
+  keepActivations(): void {
+    this.#integerProducts = false;
   }
 
   /** Runs `build` with `name` as the current module path segment. */

@@ -136,6 +136,7 @@ export const gemmaEncoder =
   ): Module<(embeddings: Float32Array, probe?: Probe) => Tensor> =>
   (scope: Scope) => {
     const { graph } = scope;
+    graph.keepActivations();
     const blocks = list(layers, () => decoderLayer(config))(scope.child('layers'));
     const last = finalNorm
       ? rmsNorm({ channels: config.width, eps: config.eps })(scope.child('norm'))

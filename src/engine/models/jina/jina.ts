@@ -45,6 +45,7 @@ export const jinaEncoder =
   (config: JinaConfig): Module<(embeddings: Float32Array, probe?: Probe) => Tensor> =>
   (scope) => {
     const { graph } = scope;
+    graph.keepActivations();
     const { width, headDim, theta, eps, layers } = config;
     const first = layerNorm({ channels: width, eps, affine: true })(scope.child('emb_ln'));
     const blocks = list(layers, () => encoderLayer(config))(scope.child('encoder.layers'));

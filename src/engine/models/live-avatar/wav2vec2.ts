@@ -140,6 +140,7 @@ export const wav2vec2 = (
         'encoder.layer_norm': layerNorm({ channels: width, eps, affine: true }),
       },
       (m, frames: Tensor, probe: Probe | undefined) => {
+        frames.graph.keepActivations();
         const projected = m['feature_projection.projection'](
           m['feature_projection.layer_norm'](frames),
         );

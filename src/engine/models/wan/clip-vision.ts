@@ -37,6 +37,7 @@ export const clipVision = (
         'encoder.layers': list(layers - 1, () => encoderLayer(config)),
       },
       (m, picture: Tensor, probe: Probe | undefined) => {
+        picture.graph.keepActivations();
         const want = [1, imageSize, imageSize, channels];
         checkShape(
           want.join() === picture.shape.join(),

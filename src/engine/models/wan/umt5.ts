@@ -156,6 +156,7 @@ export const umt5Encoder = (
   const { width, heads, eps, layers } = config;
   return (scope) => {
     const { graph } = scope;
+    graph.keepActivations();
     const encoder = scope.child('encoder');
     const blocks = list(layers, () => encoderBlock(config))(encoder.child('block'));
     const last = rmsNorm({ channels: width, eps })(encoder.child('final_layer_norm'));
