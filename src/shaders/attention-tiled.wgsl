@@ -14,6 +14,7 @@
 // Cost     4 Lq Lk D heads groups flops. Source: Dao 2023, arXiv:2307.08691; reference: that of attention.
 #include "lib/attention-out.wgsl"
 #include "lib/attention-tile.wgsl"
+#include "lib/attention-gather.wgsl"
 
 const LINES = 128u / UNITS; // rows fetched at once
 

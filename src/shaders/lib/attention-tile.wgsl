@@ -1,8 +1,7 @@
-// The two products of attention-tiled and the softmax between them, for the rows of one workgroup.
+// The first product of attention-tiled and its softmax, for the rows of one workgroup; the second is lib/attention-gather.wgsl.
 //
 //   multiply   s += q kT over the units that lie in workgroup memory, of `left` that there are
 //   weighTile  weights of a tile = exp2(s - most), where most and total follow the rows; sums shrink as most grows
-//   gather     o += weights v
 #include "lib/attention-units.wgsl"
 #param BLOCKS
 #param ROWS
@@ -16,11 +15,11 @@ alias Weights = vec4<f16>;
 const KEYS = 2u;
 alias Weights = vec2f;
 #endif
-// Units and weights written out; processors need minutes to compile many.
+// Units written out; processors need minutes to compile many.
 #if ROWS == 4
-const AT_ONCE = 1u; const FEW = 1u;
+const AT_ONCE = 1u;
 #else
-const AT_ONCE = 4u; const FEW = 4u; // units: no loop, not even of one round, or sums are moved about
+const AT_ONCE = 4u; // no loop, not even of one round, or sums are moved about
 #endif
 const TILE = 16u * KEYS;
 const ASIDE = 17u; // from the first keys of 16 invocations to their second ones, and from row to row: other banks
@@ -113,53 +112,4 @@ fn weighTile(s: ptr<function, Scores>, o: ptr<function, Sums>, most: ptr<functio
   }
 #end
   workgroupBarrier();
-}
-
-// Values of keys from `key` on: those of a key begin at group (firstKey + key) stride + first of v.
-fn gather(o: ptr<function, Sums>, key: u32, firstKey: u32, stride: u32, first: u32, D4: u32, lane: u32) {
-  let tx = lane % 16u;
-  let ty = lane % 128u / 16u;
-  let begin = (firstKey + key) * stride + first;
-  let last = (firstKey + p.Lk - 1u) * stride + first; // weights behind the last key are zero
-#unroll c BLOCKS
-  let column$c = min(tx + $c * 16u, D4 - 1u);
-#end
-#if ROWS == 4
-  let rounds = min(p.Lk - key, 16u);
-#else
-  const rounds = 16u;
-#endif
-  for (var few = 0u; few < rounds; few += FEW) {
-#if F16
-    var sums = array<array<Real4, BLOCKS>, ROWS>(); // set, or it keeps what the last round left
-#endif
-#unroll u FEW
-    {
-#unroll i ROWS
-      let weight$i = weights[(ty + $i * 8u) * ASIDE + few + $u];
-#end
-#unroll e KEYS
-#unroll c BLOCKS
-      {
-        let v = realV(min(begin + ((few + $u) * KEYS + $e) * stride, last) + column$c);
-#unroll i ROWS
-#if F16
-        sums[$i][$c] = fma(Real4(weight$i[$e]), v, sums[$i][$c]);
-#else
-        (*o)[$i][$c] = fma(vec4f(weight$i[$e]), v, (*o)[$i][$c]);
-#endif
-#end
-      }
-#end
-#end
-    }
-#end
-#if F16
-#unroll i ROWS
-#unroll c BLOCKS
-    (*o)[$i][$c] += vec4f(sums[$i][$c]);
-#end
-#end
-#endif
-  }
 }
