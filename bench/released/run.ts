@@ -1,6 +1,7 @@
 /** One row: a whole run of a released Wan model, from files to an MP4, with the time, memory and work of its stages. */
 import type { Gpu } from '../../src/engine/gpu/device.ts';
 import { meterBuffers } from '../../src/engine/gpu/memory.ts';
+import { pixelsOf } from '../../src/engine/image/colours.ts';
 import type { Raster } from '../../src/engine/image/resize.ts';
 import { openWan } from '../../src/engine/models/wan/animate.ts';
 import { checkWan } from '../../src/engine/models/wan/check.ts';
@@ -145,7 +146,7 @@ export async function runRow(
   for await (const { data } of run) {
     const begun = performance.now();
     varied ||= new Set(data.subarray(0, 3000)).size > 10 && data.every((value) => value === value);
-    await writer.addFrame(rgbaOf(data));
+    await writer.addFrame(pixelsOf(data));
     muxMs += performance.now() - begun;
   }
   clock.enter('mux');
@@ -230,12 +231,4 @@ function photograph(width: number, height: number): Raster {
     data[i] = 0.5 + 0.4 * Math.sin(x / (23 + 9 * channel) + y / (31 - 7 * channel));
   }
   return { width, height, channels: 3, data };
-}
-
-function rgbaOf(rgb: Float32Array): Uint8ClampedArray<ArrayBuffer> {
-  const data = new Uint8ClampedArray((rgb.length / 3) * 4).fill(255);
-  for (let i = 0; i < rgb.length / 3; i++) {
-    for (let c = 0; c < 3; c++) data[4 * i + c] = 255 * (rgb[3 * i + c] ?? 0);
-  }
-  return data;
 }

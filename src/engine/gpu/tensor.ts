@@ -105,8 +105,8 @@ export function unpackTensor(bytes: ArrayBuffer, shape: Shape, dtype: Dtype): Fl
   const pitch = pitchOf(shape, dtype);
   if (width === pitch && padded instanceof Float32Array) return padded;
   const values = new Float32Array(rows * width);
-  for (let r = 0; r < rows; r++)
-    for (let c = 0; c < width; c++) values[r * width + c] = padded[r * pitch + c] ?? 0;
+  for (let r = 0, to = 0, from = 0; r < rows; r++, from += pitch)
+    for (let c = 0; c < width; c++) values[to++] = padded[from + c] ?? 0;
   return values;
 }
 

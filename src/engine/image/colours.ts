@@ -34,9 +34,12 @@ export function coloursOnWhite({
 
 /** Returns colours, RGB in 0 … 1, as opaque RGBA pixels. */
 export function pixelsOf(colours: Float32Array): Uint8ClampedArray<ArrayBuffer> {
-  const pixels = new Uint8ClampedArray((colours.length / 3) * 4).fill(255);
-  for (let pixel = 0; pixel < colours.length / 3; pixel++) {
-    for (let c = 0; c < 3; c++) pixels[4 * pixel + c] = 255 * (colours[3 * pixel + c] ?? 0);
+  const pixels = new Uint8ClampedArray((colours.length / 3) * 4);
+  for (let from = 0, to = 0; from < colours.length; from += 3) {
+    pixels[to++] = 255 * (colours[from] ?? 0);
+    pixels[to++] = 255 * (colours[from + 1] ?? 0);
+    pixels[to++] = 255 * (colours[from + 2] ?? 0);
+    pixels[to++] = 255;
   }
   return pixels;
 }

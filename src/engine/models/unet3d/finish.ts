@@ -75,5 +75,9 @@ export async function* framesOf(
 }
 
 /** Returns values −1 … 1 as 0 … 1, clamped. */
-const toUnit = (data: Float32Array): Float32Array =>
-  data.map((value) => Math.min(1, Math.max(0, value / 2 + 0.5)));
+function toUnit(data: Float32Array): Float32Array {
+  const unit = new Float32Array(data.length);
+  for (let i = 0; i < data.length; i++)
+    unit[i] = Math.min(1, Math.max(0, (data[i] ?? 0) / 2 + 0.5));
+  return unit;
+}

@@ -239,7 +239,8 @@ function* framesOf({ first, values, shape }: FrameChunk): Generator<WanFrame, vo
   const [count, height, width] = shape;
   const span = values.length / count;
   for (let i = 0; i < count; i++) {
-    const data = values.slice(i * span, (i + 1) * span).map((value) => value / 2 + 0.5);
+    const data = values.slice(i * span, (i + 1) * span);
+    for (let at = 0; at < span; at++) data[at] = (data[at] ?? 0) / 2 + 0.5;
     yield { index: first + i, width, height, data };
   }
 }

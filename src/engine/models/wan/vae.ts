@@ -216,16 +216,29 @@ export class WanVae {
     const stream = this.#stream(direction, size);
     const frame = size.reduce((a, b) => a * b, 1);
     const chunks = bounds.length - 1;
-    for (let i = 0; i < chunks; i++) {
+    const begun = (i: number): Promise<Recording> => {
       const alone = chunks === 1 ? 'image' : 'first';
       const part = i > 0 ? 'next' : begin === 'whole' ? alone : begin;
       const [from = 0, to = 0] = [bounds[i], bounds[i + 1]];
       const onProgress = (done: number): void => options.onProgress?.((i + done) / chunks);
       const piece = values.subarray(from * frame, to * frame);
       const placed = within(options.placed, from, to);
-      const recording = await stream.run(part, piece, { ...options, onProgress }, placed);
-      await options.onChunk?.(recording, i);
-      yield await readTensor(this.#engine.gpu.device, recording.result('y'));
+      const run = stream.run(part, piece, { ...options, onProgress }, placed);
+      run.catch(() => undefined); // told when it is awaited
+      return run;
+    };
+    let running = chunks > 0 ? begun(0) : undefined;
+    try {
+      for (let i = 0; running; i++) {
+        const recording = await running;
+        await options.onChunk?.(recording, i);
+        // Its copy is queued before the next chunk, which the device makes while this one is looked at.
+        const made = readTensor(this.#engine.gpu.device, recording.result('y'));
+        running = i + 1 < chunks ? begun(i + 1) : undefined;
+        yield await made;
+      }
+    } finally {
+      await running?.catch(() => undefined); // nothing may be freed under it
     }
   }
 
@@ -332,10 +345,16 @@ function scaled(
   };
 }
 
-const clamped = ({ values, shape }: Volume): Volume => ({
-  values: values.map((v) => Math.min(1, Math.max(-1, v))),
-  shape,
-});
+/** Holds the values to −1..1, in place; not numbers stay what they are. */
+function clamped(volume: Volume): Volume {
+  const { values } = volume;
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] ?? 0;
+    if (value > 1) values[i] = 1;
+    else if (value < -1) values[i] = -1;
+  }
+  return volume;
+}
 
 async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = [];
