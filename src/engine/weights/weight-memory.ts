@@ -90,7 +90,7 @@ export class WeightMemory {
 }
 
 /** Bytes of a buffer that are read at once. */
-const READ_BYTES = 16 * 2 ** 20;
+const READ_BYTES = 8 * 2 ** 20;
 
 /** Yields the first `size` bytes of `buffer` in pieces; the next one is on its way while one is worked on. */
 export function readBuffer(
