@@ -13,7 +13,7 @@ const GIVE_UP = [
   'src/engine/video/sound-track.ts',
   'src/engine/weights/http.ts',
   'src/engine/weights/node-private-files.ts',
-  'src/engine/models/unet3d/denoise.ts', // noise drawn ahead, which nothing waits for
+  'src/engine/sampling/ahead.ts', // noise drawn ahead, which nothing waits for
 ];
 
 const files = ['src/engine', 'src/app/engine', 'src/app/jobs'].flatMap((folder) =>
