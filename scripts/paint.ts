@@ -1,15 +1,17 @@
 /** `npm run paint`: a picture from a prompt by NewBie-image, from a folder of released weights, on the machine's GPU. */
 import { readFile, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { EngineError } from '../src/engine/gpu/errors.ts';
-import { Executor } from '../src/engine/graph/replay.ts';
-import { PipelineCache } from '../src/engine/kernels/pipelines.ts';
 import { paint } from '../src/engine/models/newbie/pipeline.ts';
 import type { NewbieProgress } from '../src/engine/models/newbie/pipeline.ts';
 import { isXmlPrompt, readPrompt } from '../src/engine/models/newbie/prompt.ts';
 import type { NewbieSolver } from '../src/engine/models/newbie/request.ts';
 import { newbieTokenizer } from '../src/engine/models/newbie/tokenize.ts';
+import { residentEngine } from '../src/engine/resident.ts';
+import { fileStore } from '../src/engine/tuning/node-store.ts';
 import type { ByteSource } from '../src/engine/weights/byte-source.ts';
 import { openModelFolder } from '../src/engine/weights/model-folder.ts';
 import type { ModelFiles } from '../src/engine/weights/model-files.ts';
@@ -38,6 +40,8 @@ safetensors files, and tokenizer.json in text_encoder and in clip_model.
   -o FILE             default out.png`;
 
 const SOLVERS = ['flow_euler', 'euler', 'midpoint', 'rk4', 'dpmpp'] as const;
+/** Where timings of kernels on this machine are kept. */
+const TIMINGS = join(homedir(), '.cache/zoetrope/timings.json');
 const PARTS = ['transformer', 'text_encoder', 'clip_model', 'vae'] as const;
 
 async function main(args: string[]): Promise<void> {
@@ -83,9 +87,7 @@ async function main(args: string[]): Promise<void> {
     );
     const picture = await paint(
       {
-        gpu,
-        pipelines: new PipelineCache(gpu.device),
-        executor: new Executor(gpu),
+        ...(await residentEngine(gpu, { tuning: fileStore(TIMINGS) })),
         precision: gpu.caps.f16 ? 'f16' : 'f32',
         quantise: policyFor(weights),
       },

@@ -1,5 +1,6 @@
 /** Timings in a JSON file, for commands on Node. */
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { TuningStore } from './store.ts';
 
 /** Returns a store in the file `path`, which need not be there yet. A file that is not JSON counts as empty. */
@@ -18,6 +19,7 @@ export function fileStore(path: string): TuningStore {
     load: async (adapter) => (await read())[adapter],
     save: async (adapter, record) => {
       const all = { ...(await read()), [adapter]: record };
+      await mkdir(dirname(path), { recursive: true });
       // Written beside and moved, so that a process that ends midway leaves the old file.
       await writeFile(`${path}.part`, `${JSON.stringify(all, null, 1)}\n`);
       await rename(`${path}.part`, path);
