@@ -57,10 +57,7 @@ export function tensorPickle(tensor: StoredTensor): Uint8Array {
 export type ArchiveFile = { readonly name: string; readonly data: Uint8Array };
 
 /** A zip of stored files; `wide` writes sizes and offsets as 64-bit fields. */
-function zipOf(
-  files: readonly ArchiveFile[],
-  { wide = false, method = 0 } = {},
-): Uint8Array {
+function zipOf(files: readonly ArchiveFile[], { wide = false, method = 0 } = {}): Uint8Array {
   const body: Uint8Array[] = [];
   const directory: Uint8Array[] = [];
   let at = 0;

@@ -134,7 +134,7 @@ describe.each(testGpus())('weights decoded on $name', (open) => {
       const factors = Float32Array.from({ length: factorCount }, (_, i) => seeded('s', i));
       const scale = { dtype: 'F32', shape: [factorCount], data: factors } as const;
       const file = writeSafetensors([
-        ['net.weight', { dtype: stored as 'F32', shape, data: data as Float32Array }],
+        ['net.weight', { dtype: stored as 'F32', shape, data }],
         ...(factorCount > 0 ? ([['net.scale_weight', scale]] as const) : []),
       ]);
       const store = await WeightStore.open([bytesSource(file)]);
