@@ -1,11 +1,12 @@
 /**
- * Reads the weights of a checkpoint in the order in which they are written. Small ones are asked for before it is their turn:
- * each takes a request of its own, and most of that is waiting.
+ * Reads the weights of a checkpoint in the order in which they are written, as one stream: what comes next is asked for while
+ * the last pieces of a weight are on their way. Each request waits for its answer, and weights are many.
  */
 import { EngineError } from '../gpu/errors.ts';
 import { rowsOf, sizeOf } from '../gpu/tensor.ts';
 import type { Tensor } from '../graph/graph.ts';
 import type { RowLayout } from './decoder.ts';
+import { unitOf } from './dtype.ts';
 import { isDecoded, rowsOfSlab, slabsOf, storedSlabs } from './slabs.ts';
 import type { Slab } from './slabs.ts';
 import type { WeightSource } from './weight-source.ts';
@@ -14,17 +15,25 @@ import type { WeightSource } from './weight-source.ts';
 export type Reading =
   { readonly ready: AsyncIterable<Uint8Array> } | { readonly slabs: AsyncIterable<Slab> };
 
-/** Bytes of a file that are asked for at once. */
+/** Bytes of a file that are asked for at once, and on their way of one weight: its piece after next. */
 const PIECE_BYTES = 8 * 2 ** 20;
-/** Weights whose reading has begun beside the one that is written, and values of all of them. */
+const AHEAD_BYTES = 2 * PIECE_BYTES;
+/** Bytes that are on their way of all weights, and how many weights that may be. */
+const BUDGET_BYTES = 3 * PIECE_BYTES;
 const MOST_BEGUN = 12;
-const BEGUN_VALUES = 2 ** 20;
+
+/** A weight whose reading has begun, and bytes of it that were not passed on yet. */
+type Begun = { readonly reading: Reading; left: number };
 
 /** Reads from one source. */
 export class WeightReader {
   readonly #source: WeightSource;
   #expected: readonly Tensor[] = [];
-  readonly #begun = new Map<Tensor, Reading>();
+  /** The first that is expected and not begun. */
+  #next = 0;
+  /** Begun and not asked for yet; begun and not at their end. */
+  readonly #waiting = new Map<Tensor, Begun>();
+  readonly #open = new Set<Begun>();
 
   constructor(source: WeightSource) {
     this.#source = source;
@@ -33,28 +42,50 @@ export class WeightReader {
   /** Tells the weights that will be read next, in order. */
   expect(parts: readonly Tensor[]): void {
     this.#expected = parts;
-    this.#begun.clear();
+    this.#next = 0;
+    this.#waiting.clear();
+    this.#open.clear();
   }
 
   /** Returns what is read of a weight; good for one use. */
   read(part: Tensor): Reading {
-    const reading = this.#begun.get(part) ?? begun(readingOf(part, this.#source));
-    this.#begun.delete(part);
-    const at = this.#expected.indexOf(part);
-    if (at >= 0) this.#begin(this.#expected.slice(at + 1, at + 1 + MOST_BEGUN));
+    const { reading } = this.#waiting.get(part) ?? this.#begin(part);
+    this.#waiting.delete(part);
+    this.#next = Math.max(this.#next, this.#expected.indexOf(part) + 1);
+    this.#fill();
     return reading;
   }
 
-  #begin(next: readonly Tensor[]): void {
-    let values = 0;
-    for (const part of next) {
-      values += sizeOf(part.shape);
-      if (values > BEGUN_VALUES) return; // large ones wait but once
-      if (this.#begun.has(part)) continue;
-      const isFile = this.#source.raw?.(weightSourceOf(part).key) !== undefined;
-      if (!isFile) return; // what is computed is computed when it is due
-      this.#begun.set(part, begun(readingOf(part, this.#source)));
+  /** Begins what is expected as far as the budget goes; what is computed is computed when it is due. */
+  #fill(): void {
+    let onTheirWay = 0;
+    for (const { left } of this.#open) onTheirWay += Math.min(left, AHEAD_BYTES);
+    for (; this.#next < this.#expected.length; this.#next++) {
+      const part = this.#expected[this.#next];
+      const bytes = part && storedBytes(part, this.#source);
+      if (!part || bytes === undefined || this.#open.size > MOST_BEGUN) return;
+      onTheirWay += Math.min(bytes, AHEAD_BYTES);
+      if (onTheirWay > BUDGET_BYTES) return;
+      this.#waiting.set(part, this.#begin(part));
     }
+  }
+
+  #begin(part: Tensor): Begun {
+    const pass = (bytes: number): void => {
+      begun.left -= bytes;
+      this.#fill();
+    };
+    const end = (): void => void this.#open.delete(begun);
+    const reading = readingOf(part, this.#source);
+    const begun: Begun = {
+      reading:
+        'ready' in reading
+          ? { ready: primed(reading.ready, (bytes) => pass(bytes.byteLength), end) }
+          : { slabs: primed(reading.slabs, ({ bytes }) => pass(bytes.byteLength), end) },
+      left: storedBytes(part, this.#source) ?? 0,
+    };
+    this.#open.add(begun);
+    return begun;
   }
 }
 
@@ -90,27 +121,43 @@ function readingOf(tensor: Tensor, from: WeightSource): Reading {
   const most = rowsOfSlab(width, taps);
   if (stored && isDecoded(stored.dtype, width)) {
     const count = rowsOf(shape) / taps;
-    return { slabs: storedSlabs(stored, stored.dtype, { width, most, count }) };
+    const { values, bytes } = unitOf(stored.dtype);
+    const fitting = Math.max(1, Math.floor(PIECE_BYTES / ((width / values) * bytes)));
+    const rows = { width, most: Math.min(most, fitting), count };
+    return { slabs: storedSlabs(stored, stored.dtype, rows) };
   }
   return { slabs: slabsOf(from.pieces?.(key, PIECE_BYTES) ?? whole(from, key), width, most) };
+}
+
+/** Bytes of a weight in its file; undefined where its values are computed. */
+function storedBytes(part: Tensor, from: WeightSource): number | undefined {
+  const stored = from.raw?.(weightSourceOf(part).key);
+  if (!stored) return undefined;
+  const { values, bytes } = unitOf(stored.dtype);
+  return (sizeOf(part.shape) / values) * bytes;
 }
 
 async function* whole(from: WeightSource, key: string): AsyncGenerator<Float32Array> {
   yield await from.read(key);
 }
 
-/** The same, with its first piece on its way. */
-const begun = (reading: Reading): Reading =>
-  'ready' in reading ? { ready: primed(reading.ready) } : { slabs: primed(reading.slabs) };
-
-function primed<T>(all: AsyncIterable<T>): AsyncIterable<T> {
+/** The same, with its first piece on its way; `pass` is told of each piece, `end` when there are no more. */
+function primed<T>(
+  all: AsyncIterable<T>,
+  pass: (piece: T) => void,
+  end: () => void,
+): AsyncIterable<T> {
   const iterator = all[Symbol.asyncIterator]();
   const first = iterator.next();
   first.catch(() => undefined); // told when it is awaited
   return (async function* () {
     try {
-      for (let next = await first; !next.done; next = await iterator.next()) yield next.value;
+      for (let next = await first; !next.done; next = await iterator.next()) {
+        pass(next.value);
+        yield next.value;
+      }
     } finally {
+      end();
       await iterator.return?.();
     }
   })();
