@@ -10,7 +10,8 @@
 /** @typedef {{ readonly label: string, readonly bars: readonly Bar[] }} Group */
 
 const WIDTH = 900;
-const LABEL = 250;
+/** About the width of a letter of a label, in any of the fonts that may be there. */
+const LETTER = 7.2;
 const TEXT = 190;
 const BAR = 14;
 const GAP = 10;
@@ -37,19 +38,21 @@ export function barChart(title, groups, { scale }) {
   const longest = (/** @type {readonly Bar[]} */ bars) =>
     Math.max(...bars.map(({ value }) => value));
   const most = longest(groups.flatMap(({ bars }) => bars));
-  const room = WIDTH - LABEL - TEXT;
+  const longestLabel = Math.max(...groups.map(({ label }) => label.length));
+  const indent = Math.ceil(longestLabel * LETTER) + 22;
+  const room = WIDTH - indent - TEXT;
   /** @type {string[]} */
   const parts = [];
   let y = HEAD;
   for (const { label, bars } of groups) {
     const full = scale === 'all' ? most : longest(bars);
     const middle = y + (bars.length * BAR) / 2 + 4;
-    parts.push(`<text x="${LABEL - 10}" y="${middle}" text-anchor="end">${escaped(label)}</text>`);
+    parts.push(`<text x="${indent - 10}" y="${middle}" text-anchor="end">${escaped(label)}</text>`);
     for (const { series: name, value, text } of bars) {
       const length = ((value / full) * room).toFixed(1);
       parts.push(
-        `<rect x="${LABEL}" y="${y + 1}" width="${length}" height="${BAR - 3}" fill="${colour(name)}"/>`,
-        `<text x="${(LABEL + Number(length) + 6).toFixed(1)}" y="${y + BAR - 4}" class="value">${escaped(text)}</text>`,
+        `<rect x="${indent}" y="${y + 1}" width="${length}" height="${BAR - 3}" fill="${colour(name)}"/>`,
+        `<text x="${(indent + Number(length) + 6).toFixed(1)}" y="${y + BAR - 4}" class="value">${escaped(text)}</text>`,
       );
       y += BAR;
     }
