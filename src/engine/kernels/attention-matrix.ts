@@ -58,5 +58,10 @@ export const attentionMatrix = defineKernel({
         0.4 * Math.sin(i * (name === 'q' ? 0.37 : 0.73)),
       why: 'heads of 64, scores that grow from key to key, two groups',
     },
+    {
+      dims: attentionDims(2, 96, 140, 64),
+      absent: ['bias', 'residual'],
+      why: 'heads of 96, whole tiles of keys',
+    },
   ],
 });
