@@ -12,14 +12,19 @@ export type Reading = {
   /** Stage of the run that needed it. */
   readonly stage: string;
   readonly bytes: number;
-  /** From the first read to the last, without what was kept in between. */
+  /** From the first read to the last, without pauses of half a second and more: shaders compile then, or weights are kept. */
   readonly readMs: number;
   /** Time spent on keeping quantised weights for the next start. */
   readonly keepMs: number;
   readonly keptBytes: number;
 };
 
-type Tally = { -readonly [K in keyof Reading]: Reading[K] } & { readonly begun: number };
+type Tally = { -readonly [K in keyof Reading]: Reading[K] } & {
+  /** When the last read ended. */
+  until: number;
+};
+
+const PAUSE_MS = 500;
 
 /** Headers are read when a model is opened; weights come in pieces that are larger. */
 const HEADER_BYTES = 2 ** 20;
@@ -77,7 +82,9 @@ export class Reads {
         if (end - start < HEADER_BYTES && end < HEADER_BYTES) return bytes;
         const tally = this.#tally(part, from, begun);
         tally.bytes += end - start;
-        tally.readMs = performance.now() - tally.begun - tally.keepMs;
+        const now = performance.now();
+        tally.readMs += now - (begun - tally.until > PAUSE_MS ? begun : tally.until);
+        tally.until = now;
         return bytes;
       },
     };
@@ -90,7 +97,7 @@ export class Reads {
     );
     if (known) return known;
     const tally: Tally = {
-      ...{ part, from, stage, begun, bytes: 0, readMs: 0 },
+      ...{ part, from, stage, until: begun, bytes: 0, readMs: 0 },
       ...{ keepMs: 0, keptBytes: 0 },
     };
     this.#tallies.push(tally);
