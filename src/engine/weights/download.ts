@@ -158,11 +158,11 @@ class Fetching {
 
   /** Writes a chunk; it counts from the moment that the journal knows it. */
   async #keep(chunk: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    const digest = await digestOf(bytes);
+    const digest = digestOf(bytes); // while it is written
     const { data, journal } = this.#entry;
     data.write(bytes, { at: chunk * this.#facts.chunkBytes });
     data.flush();
-    journal.stored(chunk, digest);
+    journal.stored(chunk, await digest);
   }
 
   #startHash(): Sha256 | undefined {

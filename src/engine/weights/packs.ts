@@ -86,10 +86,10 @@ export async function saveFile(
   let [index, filled] = [0, 0];
   const flush = async (): Promise<void> => {
     const bytes = chunk.subarray(0, filled);
-    const digest = await digestOf(bytes);
+    const digest = digestOf(bytes); // while it is written
     data.write(bytes, { at: index * CHUNK_BYTES });
     data.flush();
-    journal.stored(index, digest);
+    journal.stored(index, await digest);
     index += 1;
     filled = 0;
   };
