@@ -222,7 +222,7 @@ const isRepeatable = ({ kernel, tensors }: Dispatch<Tensor>): boolean =>
   });
 
 const isActivation = (tensor: Tensor, role: TensorRole): boolean =>
-  role === 'out' && rootOf(tensor).source.kind === 'activation';
+  (role === 'out' || role === 'inout') && rootOf(tensor).source.kind === 'activation';
 
 async function compileCall(
   { scope, dispatch, situation }: Lowered,

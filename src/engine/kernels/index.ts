@@ -37,6 +37,7 @@ import { matmulTiled } from './matmul-tiled.ts';
 import { mend } from './mend.ts';
 import { norm } from './norm.ts';
 import { normHeld } from './norm-held.ts';
+import { qkNormRopeInPlace } from './qk-norm-rope-in-place.ts';
 import { qkNormRope } from './qk-norm-rope.ts';
 import { quantiseGroups, quantiseLongGroups } from './quantise-groups.ts';
 import { quantiseRows } from './quantise-rows.ts';
@@ -86,6 +87,7 @@ export const kernels: readonly Kernel[] = [
   norm,
   normHeld,
   qkNormRope,
+  qkNormRopeInPlace,
   elementwise,
   gatedAdd,
   decodeWeights,

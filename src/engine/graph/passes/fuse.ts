@@ -12,6 +12,7 @@ import { elementwiseOp } from '../ops/elementwise.ts';
 import { gateOp } from '../ops/gate.ts';
 import { fuseProjections } from './fuse-projections.ts';
 import { fuseRope } from './fuse-rope.ts';
+import { inPlace } from './in-place.ts';
 import { integerProducts } from './integer-products.ts';
 import { narrowSums } from './narrow-sums.ts';
 import { shareResults } from './share.ts';
@@ -39,6 +40,7 @@ export function fuse(graph: Graph, { maxBindingBytes = 2 ** 27 }: FuseOptions = 
   narrowSums(graph);
   pruneWeights(graph);
   if (graph.integerProducts) integerProducts(graph);
+  inPlace(graph);
   return shared + folded;
 }
 
