@@ -129,22 +129,30 @@ function place(
   const placements = new Map<Tensor, Placement>();
   const segments: Segment[] = [];
   for (const life of lifetimes) {
-    let offset = 0;
-    let segment = segments.findIndex((each) => {
-      offset = lowestGap(each, life);
-      return offset + life.bytes <= maxSegmentBytes;
-    });
-    if (segment < 0) {
-      segment = segments.push({ bytes: 0, placed: [] }) - 1;
-      offset = 0;
-    }
-    const target = segments[segment];
-    if (!target) continue;
+    const { segment, offset } = leastGrowth(segments, life, maxSegmentBytes);
+    const target = segments[segment] ?? { bytes: 0, placed: [] };
+    segments[segment] = target;
     insert(target.placed, { life, offset });
     target.bytes = Math.max(target.bytes, offset + life.bytes);
     placements.set(life.tensor, { segment, offset, bytes: life.bytes });
   }
   return { placements, segments: segments.map(({ bytes }) => bytes), lowerBoundBytes };
+}
+
+/** Where a tensor makes the arena grow least: in one of the segments, or in a new one where none has room. */
+function leastGrowth(
+  segments: readonly Segment[],
+  life: Lifetime,
+  maxSegmentBytes: number,
+): { segment: number; offset: number } {
+  let best = { segment: segments.length, offset: 0, growth: Infinity };
+  for (const [segment, each] of segments.entries()) {
+    const offset = lowestGap(each, life);
+    const end = offset + life.bytes;
+    const growth = Math.max(0, end - each.bytes);
+    if (end <= maxSegmentBytes && growth < best.growth) best = { segment, offset, growth };
+  }
+  return best;
 }
 
 type Placed = { readonly life: Lifetime; readonly offset: number };
