@@ -28,7 +28,7 @@ export default defineConfig({
           // Compiling takes most of the time, on one core a file.
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
-          testTimeout: 120_000,
+          testTimeout: 300_000,
           hookTimeout: 60_000,
         },
       },
