@@ -8,11 +8,10 @@ import type { Outputs } from '../../graph/ops/ddim.ts';
 import { ddimStep } from '../../graph/ops/ddim.ts';
 import { concat } from '../../graph/ops/layout.ts';
 import { tableRow } from '../../graph/ops/table.ts';
-import { fuse } from '../../graph/passes/fuse.ts';
 import type { Recording } from '../../graph/record.ts';
-import { record } from '../../graph/record.ts';
 import { timestepSinusoid } from '../../kernels/rope.ts';
 import { Scope } from '../../nn/module.ts';
+import { prepare } from '../../nn/prepare.ts';
 import type { Engine } from '../../nn/run-once.ts';
 import { leaseWeights } from '../../nn/run-once.ts';
 import { ahead } from '../../sampling/ahead.ts';
@@ -64,15 +63,12 @@ export async function denoise(
   plan: DenoisePlan,
   options: AttendOptions = {},
 ): Promise<Attended> {
-  const { gpu, pipelines, executor } = engine;
+  const { gpu, executor } = engine;
   const weights = leaseWeights(engine, source);
   const state = new DdimState(gpu.device, plan.sampler, plan.shape, plan.guidance);
   const owned: { destroy(): void }[] = [{ destroy: () => weights.release() }, state];
   const recorded = async (graph: Graph): Promise<Recording> => {
-    fuse(graph, gpu.caps);
-    await weights.load(graph);
-    options.signal?.throwIfAborted();
-    const recording = await record(graph, { gpu, pipelines, weights: (key) => weights.get(key) });
+    const recording = await prepare(graph, engine, weights, options.signal);
     owned.push(recording);
     return recording;
   };

@@ -6,11 +6,10 @@ import type { Tensor } from '../../graph/graph.ts';
 import { concat, slice } from '../../graph/ops/layout.ts';
 import { schedulerStep } from '../../graph/ops/scheduler.ts';
 import { tableRow } from '../../graph/ops/table.ts';
-import { fuse } from '../../graph/passes/fuse.ts';
 import type { Recording } from '../../graph/record.ts';
-import { record } from '../../graph/record.ts';
 import { timestepSinusoid } from '../../kernels/rope.ts';
 import { Scope } from '../../nn/module.ts';
+import { prepare } from '../../nn/prepare.ts';
 import type { Engine } from '../../nn/run-once.ts';
 import { leaseWeights } from '../../nn/run-once.ts';
 import type { SamplerState } from '../../sampling/state.ts';
@@ -69,20 +68,18 @@ export async function loadExpert(
   state: SamplerState,
   next?: WeightSource,
 ): Promise<Expert> {
-  const { gpu, pipelines, stream } = engine;
+  const { gpu, stream } = engine;
   const owned: { destroy(): void }[] = [];
   const destroy = (): void => owned.forEach((part) => part.destroy());
   try {
     const contexts = await keptContexts(engine, source, plan, owned);
     const heirs = next && stream !== true ? await keptContexts(engine, next, plan, owned) : [];
     const graph = stepGraph(engine, plan, contexts, state);
-    fuse(graph, gpu.caps);
     const weights = stream === true ? new StreamedWeights(gpu, source) : new WeightSet(gpu, source);
     owned.push({
       destroy: () => ('release' in weights ? weights.release() : weights.destroy()),
     });
-    await weights.load(graph);
-    const step = await record(graph, { gpu, pipelines, weights: (key) => weights.get(key) });
+    const step = await prepare(graph, engine, weights);
     owned.push(step);
     if ('feedFor' in weights) {
       step.feed = weights.feedFor(step);
@@ -122,15 +119,13 @@ async function keptContexts(
   owned: { destroy(): void }[],
 ): Promise<KeptContext[]> {
   const { prompt, negativePrompt } = plan.conditions;
-  const { gpu, pipelines, stream } = engine;
+  const { stream } = engine;
   const weights = leaseWeights({ ...engine, keeper: undefined, stream }, source);
   try {
     const contexts: KeptContext[] = [];
     for (const text of plan.guided ? [prompt, negativePrompt] : [prompt]) {
       const { graph, lastKeyBias } = contextGraph(engine, plan, text);
-      fuse(graph, gpu.caps);
-      await weights.load(graph);
-      const recording = await record(graph, { gpu, pipelines, weights: (key) => weights.get(key) });
+      const recording = await prepare(graph, engine, weights);
       owned.push(recording);
       recording.feed = weights.feedFor?.(recording);
       await engine.executor.replay(recording);
