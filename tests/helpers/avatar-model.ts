@@ -20,7 +20,7 @@ import { vaeEncoder } from '../../src/engine/models/wan/vae-encoder.ts';
 import { Scope } from '../../src/engine/nn/module.ts';
 import { bytesSource } from '../../src/engine/weights/byte-source.ts';
 import type { ModelFiles } from '../../src/engine/weights/model-files.ts';
-import { writeSafetensors } from '../../src/engine/weights/safetensors-writer.ts';
+import { writeSafetensors } from './safetensors-writer.ts';
 
 const TOKENIZER = join(import.meta.dirname, '../fixtures/tokenizers/umt5.json');
 /** Entries of that tokenizer, and a few more. */

@@ -17,7 +17,7 @@ import { embeddings } from '../../src/engine/models/unet3d/embedding.ts';
 import { renameUnet } from '../../src/engine/models/unet3d/names.ts';
 import { unet3d } from '../../src/engine/models/unet3d/unet.ts';
 import { Scope } from '../../src/engine/nn/module.ts';
-import { writeSafetensors } from '../../src/engine/weights/safetensors-writer.ts';
+import { writeSafetensors } from './safetensors-writer.ts';
 import type { Rename } from '../../src/engine/weights/weight-store.ts';
 import { i2vgenConfig } from '../../bench/clips/models.ts';
 

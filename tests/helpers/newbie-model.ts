@@ -5,7 +5,7 @@ import { seeded } from '../../src/engine/kernels/case.ts';
 import type { NewbieComponent, NewbieSource } from '../../src/engine/models/newbie/request.ts';
 import { bytesSource } from '../../src/engine/weights/byte-source.ts';
 import type { ModelFiles } from '../../src/engine/weights/model-files.ts';
-import { writeSafetensors } from '../../src/engine/weights/safetensors-writer.ts';
+import { writeSafetensors } from './safetensors-writer.ts';
 import { WeightStore } from '../../src/engine/weights/weight-store.ts';
 import { autoencoderDecoder } from '../../src/engine/models/autoencoder-kl/autoencoder.ts';
 import { parseAutoencoderConfig } from '../../src/engine/models/autoencoder-kl/config.ts';

@@ -17,7 +17,7 @@ import { vaeEncoder } from '../../src/engine/models/wan/vae-encoder.ts';
 import { Histories } from '../../src/engine/nn/histories.ts';
 import { Scope } from '../../src/engine/nn/module.ts';
 import { bytesSource } from '../../src/engine/weights/byte-source.ts';
-import { writeSafetensors } from '../../src/engine/weights/safetensors-writer.ts';
+import { writeSafetensors } from './safetensors-writer.ts';
 import { WeightStore } from '../../src/engine/weights/weight-store.ts';
 
 /** Settings of the parts of a model, as in their config.json. */

@@ -4,7 +4,7 @@ import { seeded } from '../../src/engine/kernels/case.ts';
 import { withLora } from '../../src/engine/models/live-avatar/lora.ts';
 import { renameWan } from '../../src/engine/models/wan/names-dit.ts';
 import { bytesSource } from '../../src/engine/weights/byte-source.ts';
-import { writeSafetensors } from '../../src/engine/weights/safetensors-writer.ts';
+import { writeSafetensors } from '../helpers/safetensors-writer.ts';
 import { WeightStore } from '../../src/engine/weights/weight-store.ts';
 import { testGpus } from '../helpers/devices.ts';
 import { pipelinesOf } from '../helpers/graph.ts';

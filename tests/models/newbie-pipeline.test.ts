@@ -22,7 +22,7 @@ import type { Engine } from '../../src/engine/nn/run-once.ts';
 import { Scope } from '../../src/engine/nn/module.ts';
 import { bytesSource } from '../../src/engine/weights/byte-source.ts';
 import { openModelFolder } from '../../src/engine/weights/model-folder.ts';
-import { writeSafetensors } from '../../src/engine/weights/safetensors-writer.ts';
+import { writeSafetensors } from '../helpers/safetensors-writer.ts';
 import type { WeightSource } from '../../src/engine/weights/upload.ts';
 import { WeightStore } from '../../src/engine/weights/weight-store.ts';
 import { testGpus } from '../helpers/devices.ts';

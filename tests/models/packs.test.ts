@@ -7,7 +7,7 @@ import { seeded } from '../../src/engine/kernels/case.ts';
 import type { ByteSource } from '../../src/engine/weights/byte-source.ts';
 import { bytesSource } from '../../src/engine/weights/byte-source.ts';
 import { openSafetensors } from '../../src/engine/weights/safetensors.ts';
-import { writeSafetensors } from '../../src/engine/weights/safetensors-writer.ts';
+import { writeSafetensors } from '../helpers/safetensors-writer.ts';
 import { storedPacks } from '../../src/engine/weights/packs.ts';
 import { Store } from '../../src/engine/weights/store.ts';
 import { WeightSet } from '../../src/engine/weights/upload.ts';

@@ -11,7 +11,7 @@ import { Graph } from '../../src/engine/graph/graph.ts';
 import { seeded } from '../../src/engine/kernels/case.ts';
 import { bytesSource } from '../../src/engine/weights/byte-source.ts';
 import { storedPacks } from '../../src/engine/weights/packs.ts';
-import { writeSafetensors } from '../../src/engine/weights/safetensors-writer.ts';
+import { writeSafetensors } from '../helpers/safetensors-writer.ts';
 import { SLAB_VALUES, slabsOf } from '../../src/engine/weights/slabs.ts';
 import { Store } from '../../src/engine/weights/store.ts';
 import type { WeightSource } from '../../src/engine/weights/upload.ts';

@@ -10,7 +10,7 @@ import { bytesSource } from '../../src/engine/weights/byte-source.ts';
 import type { RowSource } from '../../src/engine/weights/mapped.ts';
 import { readTableRows } from '../../src/engine/weights/table-rows.ts';
 import { mapWeights, withoutPrefix } from '../../src/engine/weights/mapped.ts';
-import { writeSafetensors } from '../../src/engine/weights/safetensors-writer.ts';
+import { writeSafetensors } from '../helpers/safetensors-writer.ts';
 import type { StoredValues } from '../../src/engine/weights/slabs.ts';
 import { WeightStore } from '../../src/engine/weights/weight-store.ts';
 

@@ -11,7 +11,7 @@ import {
 } from '../../src/engine/weights/model-files.ts';
 import { openModelFolder } from '../../src/engine/weights/model-folder.ts';
 import { folderFiles } from '../../src/engine/weights/node-source.ts';
-import { writeSafetensors } from '../../src/engine/weights/safetensors-writer.ts';
+import { writeSafetensors } from '../helpers/safetensors-writer.ts';
 import { FakeDisk } from '../helpers/fake-directory.ts';
 import { ggufFile } from '../helpers/gguf-file.ts';
 import { honest, misbehavingServer, status } from '../helpers/misbehaving-server.ts';

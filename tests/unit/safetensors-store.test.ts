@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { bytesSource } from '../../src/engine/weights/byte-source.ts';
-import { writeSafetensors } from '../../src/engine/weights/safetensors-writer.ts';
-import type { TensorToWrite } from '../../src/engine/weights/safetensors-writer.ts';
+import { writeSafetensors } from '../helpers/safetensors-writer.ts';
+import type { TensorToWrite } from '../helpers/safetensors-writer.ts';
 import { WeightStore } from '../../src/engine/weights/weight-store.ts';
 import type { Rename } from '../../src/engine/weights/weight-store.ts';
 

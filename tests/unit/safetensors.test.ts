@@ -6,7 +6,7 @@ import { blobSource, bytesSource } from '../../src/engine/weights/byte-source.ts
 import { urlSource } from '../../src/engine/weights/remote-file.ts';
 import { fileSource } from '../../src/engine/weights/node-source.ts';
 import { openSafetensors, readF32, readTensor } from '../../src/engine/weights/safetensors.ts';
-import { writeSafetensors } from '../../src/engine/weights/safetensors-writer.ts';
+import { writeSafetensors } from '../helpers/safetensors-writer.ts';
 import { fileOf, rawFile } from '../helpers/safetensors-file.ts';
 
 const open = (bytes: Uint8Array) => openSafetensors(bytesSource(bytes));

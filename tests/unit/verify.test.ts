@@ -7,7 +7,7 @@ import { compare } from '../../scripts/verify/compare.ts';
 import { findCases, openCase } from '../../scripts/verify/find-cases.ts';
 import { parseOptions } from '../../scripts/verify/options.ts';
 import { isResult, runCase } from '../../scripts/verify/run-case.ts';
-import { writeSafetensors } from '../../src/engine/weights/safetensors-writer.ts';
+import { writeSafetensors } from '../helpers/safetensors-writer.ts';
 
 const ones = new Float32Array(100).fill(1);
 const off = (by: number): Float32Array => ones.map((value) => value + by);

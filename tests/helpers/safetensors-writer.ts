@@ -1,8 +1,8 @@
-/** Writes safetensors files: settings, test weights and trained models. */
-import { EngineError } from '../gpu/errors.ts';
-import { bytesOfDtype } from './dtype.ts';
-import type { WeightDtype } from './dtype.ts';
-import { PREFIX_BYTES } from './safetensors-header.ts';
+/** Writes safetensors files: settings and weights of tests. */
+import { EngineError } from '../../src/engine/gpu/errors.ts';
+import { bytesOfDtype } from '../../src/engine/weights/dtype.ts';
+import type { WeightDtype } from '../../src/engine/weights/dtype.ts';
+import { PREFIX_BYTES } from '../../src/engine/weights/safetensors-header.ts';
 
 export type TensorToWrite = {
   readonly dtype: WeightDtype;
