@@ -7,7 +7,7 @@ const LARGEST_HALF = 0x7bff;
 const HALF_INFINITY = 0x7c00;
 
 /** Returns the f16 bits nearest to the f32 with bits `bits` (ties to even; NaN stays NaN). */
-export function halfBitsOfFloatBits(bits: number, overflow: HalfOverflow = 'infinity'): number {
+function halfBitsOfFloatBits(bits: number, overflow: HalfOverflow = 'infinity'): number {
   const sign = (bits >>> 16) & 0x8000;
   const magnitude = bits & 0x7fffffff;
   if (magnitude > 0x7f800000) return sign | 0x7e00;

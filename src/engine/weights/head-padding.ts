@@ -20,7 +20,7 @@ export function headLayout(width: number, pairing: 'half' | 'interleaved'): Head
 }
 
 /** Returns where value `i` of the rows of all heads stands once they are padded. */
-export function placeIn({ width, padded, halves }: HeadLayout, i: number): number {
+function placeIn({ width, padded, halves }: HeadLayout, i: number): number {
   const head = Math.floor(i / width);
   const j = i % width;
   const upper = halves && j >= width / 2;
