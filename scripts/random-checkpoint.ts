@@ -99,8 +99,8 @@ function storedAs(entries: readonly Entry[], eight: boolean): StoredEntry[] {
     const name = entry.name.replace(/weight$/, 'scale_weight');
     const stored = 'F8_E4M3';
     return [
-      { ...entry, stored },
       { name, shape: [1], stored: 'F32' },
+      { ...entry, stored },
     ];
   });
 }
@@ -179,6 +179,7 @@ for (const [part, { config }] of Object.entries(catalogModel(catalog, id).parts)
   const file = await open(join(folder, part, WEIGHTS), 'w');
   const eight = values.stored === 'f8' && part.startsWith('transformer');
   const entries = entriesOf(part as ComponentName, settings);
+  entries.sort((a, b) => (a.name < b.name ? -1 : 1)); // as releases have them
   const bytes = await writePart(file, storedAs(entries, eight));
   await file.close();
   const seconds = (performance.now() - begun) / 1000;

@@ -1,8 +1,9 @@
 /** The worker's side: one device for all rows; the browser's storage keeps quantised weights from row to row. */
 import { openDevice } from '../../src/engine/gpu/device.ts';
 import type { Gpu } from '../../src/engine/gpu/device.ts';
-import { blobSource, readAhead } from '../../src/engine/weights/byte-source.ts';
+import { blobSource } from '../../src/engine/weights/byte-source.ts';
 import type { ByteSource } from '../../src/engine/weights/byte-source.ts';
+import { readAhead } from '../../src/engine/weights/byte-stream.ts';
 import { urlSource } from '../../src/engine/weights/remote-file.ts';
 import { browserEnvironment, Store } from '../../src/engine/weights/store.ts';
 import type { ReleasedRow } from './run.ts';
@@ -40,7 +41,7 @@ async function open(): Promise<Adapter> {
 async function read(source: ByteSource, most: number): Promise<number> {
   const bytes = Math.min(most, source.size);
   const begun = performance.now();
-  for await (const _ of readAhead(source, 0, bytes, 8 * 2 ** 20));
+  for await (const _ of readAhead(source, 0, bytes));
   return (1000 * bytes) / (performance.now() - begun);
 }
 

@@ -1,111 +1,115 @@
-/** What of a checkpoint is asked for while a weight before it is still written. */
+/** What of a checkpoint is read, and in which order. */
 import { describe, expect, it } from 'vitest';
 import type { Tensor } from '../../src/engine/graph/graph.ts';
 import { Graph } from '../../src/engine/graph/graph.ts';
-import type { Reading } from '../../src/engine/weights/weight-reader.ts';
-import { WeightReader } from '../../src/engine/weights/weight-reader.ts';
+import { inFileOrder, WeightReader } from '../../src/engine/weights/weight-reader.ts';
 import type { WeightSource } from '../../src/engine/weights/weight-source.ts';
 
-/** Weights of these lengths in f32, named by their place; `asked` are those whose reading has begun. */
-function model(lengths: readonly number[], failing = -1) {
+const ROW = 8;
+
+/** A file of weights of one row of f32 each, whose values are their place in it; `order` are their names as they lie there. */
+function model(order: readonly string[], failing?: string) {
   const asked: string[] = [];
+  const file = {
+    async read(start: number, end: number): Promise<Uint8Array> {
+      const names = order.slice(start / (4 * ROW), end / (4 * ROW));
+      asked.push(names.join(''));
+      if (names.some((name) => name === failing)) throw new Error(`no ${failing}`);
+      const values = Float32Array.from({ length: (end - start) / 4 }, (_, i) =>
+        Math.floor((start / 4 + i) / ROW),
+      );
+      return new Uint8Array(values.buffer);
+    },
+  };
   const source: WeightSource = {
-    info: (name) => ({ shape: [lengths[Number(name)] ?? 0] }),
-    read: async () => new Float32Array(),
-    raw: (name) => ({
-      dtype: 'F32',
-      pieces: async function* (chunkBytes) {
-        asked.push(name);
-        await Promise.resolve();
-        if (Number(name) === failing) throw new Error(`no ${name}`);
-        const size = 4 * (lengths[Number(name)] ?? 0);
-        for (let at = 0; at < size; at += chunkBytes)
-          yield new Uint8Array(Math.min(chunkBytes, size - at)).fill(Number(name));
-      },
-    }),
+    info: () => ({ shape: [ROW] }),
+    read: async (name) => (asked.push(`(${name})`), new Float32Array(ROW).fill(-1)),
+    raw: (name) => {
+      const start = 4 * ROW * order.indexOf(name);
+      if (start < 0) return undefined;
+      return { dtype: 'F32', bytes: { source: file, start, end: start + 4 * ROW } };
+    },
   };
   const graph = new Graph({ precision: 'f32' });
-  const parts = lengths.map((length, i) => graph.weight(String(i), [length]));
-  return { source, parts, asked };
+  const part = (name: string): Tensor => graph.weight(name, [ROW]);
+  return { source, part, asked };
 }
 
-async function bytesOf(reading: Reading): Promise<number[]> {
-  const bytes: number[] = [];
+/** The first value of what is read of a weight. */
+async function firstOf(reader: WeightReader, part: Tensor): Promise<number> {
+  const reading = reader.read(part);
+  const all: number[] = [];
   const pieces = 'ready' in reading ? reading.ready : [];
-  for await (const piece of pieces) bytes.push(...piece.subarray(0, 32));
-  return bytes;
+  for await (const bytes of pieces) all.push(...new Float32Array(new Uint8Array(bytes).buffer));
+  if ('slabs' in reading) {
+    for await (const { bytes } of reading.slabs) {
+      all.push(...new Float32Array(new Uint8Array(bytes).buffer));
+    }
+  }
+  expect(all).toHaveLength(ROW);
+  return all[0] ?? NaN;
 }
-
-const firstBytes = async (reader: WeightReader, parts: readonly Tensor[]): Promise<number[]> => {
-  const found: number[] = [];
-  for (const part of parts) found.push((await bytesOf(reader.read(part)))[0] ?? NaN);
-  return found;
-};
 
 describe('weights that are expected', () => {
-  it('are asked for while one before them is read, a dozen at a time, and come in order', async () => {
-    const { source, parts, asked } = model(Array.from({ length: 30 }, () => 8));
+  it('come in order, neighbours with one request', async () => {
+    const { source, part, asked } = model([...'abcdef']);
     const reader = new WeightReader(source);
+    const parts = [...'abdef'].map(part);
     reader.expect(parts);
     expect(asked).toEqual([]);
-    const [first] = parts;
-    const reading = first && reader.read(first);
-    expect(asked).toEqual(Array.from({ length: 13 }, (_, i) => String(i)));
-    expect(reading && (await bytesOf(reading))).toEqual(Array.from({ length: 32 }, () => 0));
-    const rest = Array.from({ length: 29 }, (_, i) => i + 1);
-    expect(await firstBytes(reader, parts.slice(1))).toEqual(rest);
-    expect(asked).toHaveLength(30);
-  });
-
-  it('are asked for when no more than three pieces are on their way with them', async () => {
-    const { source, parts, asked } = model([8, 2 ** 23, 2 ** 22, 8]); // 32 MiB, then 16
-    const reader = new WeightReader(source);
-    reader.expect(parts);
-    expect(await firstBytes(reader, parts.slice(0, 1))).toEqual([0]);
-    expect(asked).toEqual(['0', '1']);
-    const [, large] = parts;
-    const reading = large && reader.read(large);
-    const seen: string[] = [];
-    for await (const piece of reading && 'ready' in reading ? reading.ready : [])
-      seen.push(`${piece.byteLength / 2 ** 20} ${asked.join('')}`);
-    expect(seen).toEqual(['8 01', '8 01', '8 012', '8 0123']);
-    expect(await firstBytes(reader, parts.slice(2))).toEqual([2, 3]);
-  });
-
-  it('are read when they are due where values are computed', async () => {
-    const { source, parts, asked } = model([8, 8, 8]);
-    const computed: string[] = [];
-    const mixed: WeightSource = {
-      ...source,
-      read: async (name) => (computed.push(name), new Float32Array(8)),
-      raw: (name) => (name === '1' ? undefined : source.raw?.(name)),
-    };
-    const reader = new WeightReader(mixed);
-    reader.expect(parts);
-    const [first, second] = parts;
-    if (first && second) {
-      await bytesOf(reader.read(first));
-      expect([asked, computed]).toEqual([['0'], []]);
-      reader.read(second);
-      expect([asked, computed]).toEqual([['0', '2'], ['1']]);
+    for (const [i, each] of parts.entries()) {
+      expect(await firstOf(reader, each)).toBe('abcdef'.indexOf('abdef'[i] ?? ''));
     }
+    expect(asked).toEqual(['abcdef']);
   });
 
-  it('fail when they are read, and not before', async () => {
-    const { source, parts } = model([8, 8, 8], 2);
+  it('leave others alone: those are read on their own', async () => {
+    const { source, part, asked } = model([...'abc']);
     const reader = new WeightReader(source);
-    reader.expect(parts);
-    expect(await firstBytes(reader, parts.slice(0, 2))).toEqual([0, 1]);
-    await expect(firstBytes(reader, parts.slice(2))).rejects.toThrow('no 2');
+    const [a, b, c] = [part('a'), part('b'), part('c')];
+    reader.expect([a, c]);
+    expect(await firstOf(reader, b)).toBe(1);
+    expect(await firstOf(reader, a)).toBe(0);
+    expect(await firstOf(reader, c)).toBe(2);
+    expect(asked).toEqual(['b', 'abc']);
+  });
+
+  it('are computed when they are due where they are in no file', async () => {
+    const { source, part, asked } = model([...'ab']);
+    const reader = new WeightReader(source);
+    const [a, made, b] = [part('a'), part('made'), part('b')];
+    reader.expect([a, made, b]);
+    expect(await firstOf(reader, a)).toBe(0);
+    expect(asked).toEqual(['ab']);
+    expect(await firstOf(reader, made)).toBe(-1);
+    expect(await firstOf(reader, b)).toBe(1);
+    expect(asked).toEqual(['ab', '(made)']);
+  });
+
+  it('fail when they are read', async () => {
+    const { source, part } = model([...'ab'], 'b');
+    const reader = new WeightReader(source);
+    const [b] = [part('b')];
+    reader.expect([b]);
+    await expect(firstOf(reader, b)).rejects.toThrow('no b');
   });
 
   it('are forgotten when others are expected', async () => {
-    const { source, parts, asked } = model([8, 8]);
+    const { source, part, asked } = model([...'abc']);
     const reader = new WeightReader(source);
-    reader.expect(parts);
-    await firstBytes(reader, parts.slice(0, 1));
+    const [a, b] = [part('a'), part('b')];
+    reader.expect([a, b]);
+    expect(await firstOf(reader, a)).toBe(0);
     reader.expect([]);
-    expect(await firstBytes(reader, parts.slice(1))).toEqual([1]);
-    expect(asked).toEqual(['0', '1', '1']);
+    expect(await firstOf(reader, b)).toBe(1);
+    expect(asked).toEqual(['ab', 'b']);
+  });
+});
+
+describe('weights in the order of their files', () => {
+  it('are sorted by where they lie, those that are computed last', () => {
+    const { source, part } = model([...'zyx']);
+    const items = ['x', 'made', 'y', 'z'].map((name) => ({ name, part: part(name) }));
+    expect(inFileOrder(items, source).map(({ name }) => name)).toEqual(['z', 'y', 'x', 'made']);
   });
 });

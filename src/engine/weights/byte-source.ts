@@ -39,35 +39,3 @@ export function blobSource(blob: Blob): ByteSource {
     },
   };
 }
-
-/** Bytes that are asked for before they are needed. */
-const AHEAD_BYTES = 8 * 2 ** 20;
-
-/**
- * Yields the bytes [start, end) in pieces of `step`, the last one shorter. The next pieces, one at least, are on their way
- * while one is worked on: reading and converting take no longer than the slower of the two, and a place that answers each
- * request late is asked several times at once.
- */
-export async function* readAhead<Bytes extends Uint8Array>(
-  source: { read(start: number, end: number): Promise<Bytes> },
-  start: number,
-  end: number,
-  step: number,
-): AsyncGenerator<Bytes, void, undefined> {
-  const most = 1 + Math.max(1, Math.floor(AHEAD_BYTES / step));
-  const asked: Promise<Bytes>[] = [];
-  let at = start;
-  const ask = (): void => {
-    for (; at < end && asked.length < most; at += step) {
-      const piece = source.read(at, Math.min(at + step, end));
-      piece.catch(() => undefined); // told when it is awaited; a consumer that leaves early never does
-      asked.push(piece);
-    }
-  };
-  ask();
-  for (let next = asked.shift(); next; next = asked.shift()) {
-    ask();
-    const piece = await next;
-    yield piece;
-  }
-}

@@ -84,7 +84,8 @@ export async function request(
   };
   try {
     watch();
-    const response = await fetch(url, { headers, signal: own.signal });
+    // What is read is kept by us or by nobody: a checkpoint would drive everything else out of the browser's cache.
+    const response = await fetch(url, { headers, signal: own.signal, cache: 'no-store' });
     rest();
     checkAnswer(response, url);
     return { response, watch, rest, close, stalled: () => silent };

@@ -1,7 +1,7 @@
 /** Safetensors files opened over any byte source, and their tensors read in pieces of bounded size. */
 import { EngineError } from '../gpu/errors.ts';
-import { readAhead } from './byte-source.ts';
 import type { ByteSource } from './byte-source.ts';
+import { readAhead } from './byte-stream.ts';
 import { floatsOfBytes, unitOf, valuesIn } from './dtype.ts';
 import { HEADER_LIMITS, PREFIX_BYTES, headerLength, parseHeader } from './safetensors-header.ts';
 import type { HeaderLimits, SafetensorsHeader, TensorInfo } from './safetensors-header.ts';

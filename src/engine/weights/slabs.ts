@@ -1,19 +1,24 @@
 /** Weights on their way in, some rows at a time, so that no tensor is ever whole in memory. */
 import { isBlockType } from './block-types.ts';
 import type { DecodedType } from '../kernels/decode-weights.ts';
+import type { ByteRange } from './byte-stream.ts';
 import { unitOf } from './dtype.ts';
 import type { StoredDtype } from './dtype.ts';
 
 /** Where values come from in pieces: see `WeightStore.pieces`. */
 export type Pieces = AsyncIterable<Float32Array>;
 
-/** A weight as it is stored. */
+/** A weight as it is stored: where its bytes lie. */
 export type StoredValues = {
   readonly dtype: StoredDtype;
-  /** Yields its bytes in order, in pieces of `chunkBytes`, the last one shorter. */
-  readonly pieces: (chunkBytes: number) => AsyncIterable<Uint8Array>;
-  /** Resolves to what its values are multiplied by: one factor for all, or one for each row of the first axis. */
-  readonly factors?: (() => Promise<Float32Array>) | undefined;
+  readonly bytes: ByteRange;
+  readonly factors?: StoredFactors | undefined;
+};
+
+/** What values are multiplied by: where that is stored, and the numbers in those bytes, one for all or one for each row of the first axis. */
+export type StoredFactors = {
+  readonly bytes: ByteRange;
+  readonly values: (bytes: Uint8Array) => Float32Array;
 };
 
 /** Rows `first` and following of a matrix, as they are stored. */
@@ -48,17 +53,17 @@ export const isDecoded = (dtype: StoredDtype, width: number): dtype is DecodedTy
 export const rowsOfSlab = (width: number, taps = 1): number =>
   Math.max(1, Math.min(Math.floor(MOST_ROWS / taps), Math.floor(SLAB_VALUES / width)));
 
-/** Yields rows of `width` values as they are stored, `most` at a time; there are `count` in all. */
+/**
+ * Yields rows as they are stored from pieces of whole rows, `rowBytes` each, with their factors; there are `count` rows in all.
+ */
 export async function* storedSlabs(
-  { pieces, factors }: StoredValues,
+  pieces: AsyncIterable<Uint8Array>,
   dtype: DecodedType,
-  { width, most, count }: { readonly width: number; readonly most: number; readonly count: number },
+  { rowBytes, count }: { readonly rowBytes: number; readonly count: number },
+  all: Float32Array | undefined,
 ): AsyncGenerator<Slab, void, void> {
-  const { values, bytes: unitBytes } = unitOf(dtype);
-  const rowBytes = (width / values) * unitBytes;
-  const all = await factors?.();
   let first = 0;
-  for await (const bytes of pieces(most * rowBytes)) {
+  for await (const bytes of pieces) {
     const rows = bytes.byteLength / rowBytes;
     const factorOf = (_: unknown, r: number): number =>
       all?.[Math.floor(((first + r) * all.length) / count)] ?? 1;

@@ -9,15 +9,15 @@ import type { DeviceTensor } from '../gpu/tensor.ts';
 import { GPUUsage } from '../gpu/usage.ts';
 import type { Graph, Tensor } from '../graph/graph.ts';
 import type { Feed, Recording } from '../graph/record.ts';
-import { readAhead } from './byte-source.ts';
 import type { ByteSource } from './byte-source.ts';
+import { readAhead } from './byte-stream.ts';
 import { Feeding, slotLoads } from './feeding.ts';
 import type { WeightLease } from './keeper.ts';
 import { packBytes, packName, packSpans } from './packs.ts';
 import { checkShapes, WeightSet } from './upload.ts';
 import { readBuffer } from './weight-memory.ts';
 import type { WeightSource } from './weight-source.ts';
-import { WeightWriter } from './weight-writer.ts';
+import { targetsOf, WeightWriter } from './weight-writer.ts';
 
 /** Blocks on the device: one that is computed, one that arrives. */
 const SLOTS = 2;
@@ -190,11 +190,11 @@ export class StreamedWeights implements WeightLease {
       const made = new Map(tensors.map((tensor) => [tensor.label, tensor]));
       await this.#source.fill?.(made, (key) => this.get(key));
     } else {
-      this.#writer.expect(tensors);
-      for (const tensor of tensors) {
+      const targets = tensors.flatMap((tensor) => {
         const scales = tensor.graph.scales(tensor);
-        await this.#writer.write(tensor, this.get(tensor.label), scales && this.get(scales.label));
-      }
+        return targetsOf(tensor, this.get(tensor.label), scales && this.get(scales.label));
+      });
+      await this.#writer.writeAll(targets);
     }
   }
 }

@@ -6,17 +6,15 @@
 import type { Gpu } from '../gpu/device.ts';
 import type { Graph, Tensor } from '../graph/graph.ts';
 import type { Feed, RecordedDispatch } from '../graph/record.ts';
-import { readAhead } from './byte-source.ts';
 import type { ByteSource } from './byte-source.ts';
+import { ByteStream, rangesOf } from './byte-stream.ts';
 import { Feeding, usesOf } from './feeding.ts';
 import { packSpans } from './packs.ts';
-import type { PackSpan } from './packs.ts';
 import type { WeightSet } from './upload.ts';
 import { checkShapes } from './upload.ts';
 import type { WeightSource } from './weight-source.ts';
-import { WeightWriter } from './weight-writer.ts';
-
-const PACK_BYTES = 16 * 2 ** 20;
+import type { Target } from './weight-writer.ts';
+import { targetsOf, WeightWriter } from './weight-writer.ts';
 
 /**
  * Returns what feeds the last replay of `dispatches`, recorded from `graph` with the weights of `set`, so that `set` holds
@@ -34,34 +32,45 @@ export function swapFeed(
   if (!next.fill) checkShapes(graph, next);
   const writer = new WeightWriter(gpu, next);
   const uses = usesOf(dispatches);
-  const spans = packSpans([...graph.weights.values()]);
   const after = ({ label }: Tensor): number => (uses.get(label)?.last ?? -1) + 1;
   const tensors = [...graph.weights.values()].sort((a, b) => after(a) - after(b));
-  if (!pack) writer.expect(tensors);
-  const writeTensor = async (tensor: Tensor): Promise<void> => {
+  const targets = (tensor: Tensor): readonly Target[] => {
     const scales = tensor.graph.scales(tensor);
-    const parts = scales ? [tensor, scales] : [tensor];
-    if (pack) {
-      for (const part of parts) await writeSpan(pack, spans.get(part.label), part);
-    } else if (next.shapesAlone) writer.reserve(tensor);
-    else await writer.write(tensor, set.get(tensor.label), scales && set.get(scales.label));
+    return targetsOf(tensor, set.get(tensor.label), scales && set.get(scales.label));
   };
-  const writeSpan = async (
-    from: ByteSource,
-    span: PackSpan | undefined,
-    { label }: Tensor,
-  ): Promise<void> => {
-    const { buffer, offset } = set.get(label);
-    let at = offset;
-    const { start = 0, end = 0 } = span ?? {};
-    for await (const bytes of readAhead(from, start, end, PACK_BYTES)) {
-      await writer.copy(bytes, { buffer, offset: at });
-      at += bytes.byteLength;
-    }
+  if (!pack) writer.expect(tensors.flatMap(targets));
+  const copy = pack && copyOf(pack, graph, tensors, set, writer);
+  const write = async (tensor: Tensor): Promise<void> => {
+    if (copy) await copy(tensor);
+    else if (next.shapesAlone) writer.reserve(tensor);
+    else for (const target of targets(tensor)) await writer.write(target);
   };
   const steps = tensors.map((tensor) => ({
     ...{ after: after(tensor), before: Infinity },
-    write: () => writeTensor(tensor),
+    write: () => write(tensor),
   }));
   return new Feeding(steps, () => writer.release());
+}
+
+/** Returns what copies the next of `tensors` from a pack of all weights of `graph` to where `set` has it. */
+function copyOf(
+  pack: ByteSource,
+  graph: Graph,
+  tensors: readonly Tensor[],
+  set: WeightSet,
+  writer: WeightWriter,
+): (tensor: Tensor) => Promise<void> {
+  const spans = packSpans([...graph.weights.values()]);
+  const piecesOf = (tensor: Tensor) =>
+    [tensor, tensor.graph.scales(tensor) ?? []].flat().flatMap(({ label }) => {
+      const { start, end } = spans.get(label) ?? { start: 0, end: 0 };
+      const { buffer, offset } = set.get(label);
+      return rangesOf(pack, start, end).map((range) => ({
+        ...{ range, place: { buffer, offset: offset + range.start - start } },
+      }));
+    });
+  const stream = new ByteStream(tensors.flatMap(piecesOf).map(({ range }) => range));
+  return async (tensor) => {
+    for (const { place } of piecesOf(tensor)) await writer.copy(await stream.next(), place);
+  };
 }

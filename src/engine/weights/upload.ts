@@ -1,24 +1,32 @@
 /** The weights of one model on the device: read from a store by key, packed for the kernels, in few large buffers. */
 import { EngineError } from '../gpu/errors.ts';
 import type { DeviceTensor, Dtype, Shape } from '../gpu/tensor.ts';
-import { bytesOf, sizeOf } from '../gpu/tensor.ts';
+import { bytesOf } from '../gpu/tensor.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { checkpointWeights } from '../graph/graph.ts';
 import type { Graph, Tensor } from '../graph/graph.ts';
-import { readAhead } from './byte-source.ts';
 import type { ByteSource } from './byte-source.ts';
+import { readAhead } from './byte-stream.ts';
 import type { Packs } from './packs.ts';
 import { packName } from './packs.ts';
 import { readBuffer, WeightMemory } from './weight-memory.ts';
+import type { Place } from './weight-memory.ts';
 import type { WeightSource } from './weight-source.ts';
 import { weightParts, weightSourceOf } from './weight-reader.ts';
-import { WeightWriter } from './weight-writer.ts';
+import { targetsOf, WeightWriter } from './weight-writer.ts';
 
 export { SHAPES_ALONE } from './weight-source.ts';
 export type { WeightSource } from './weight-source.ts';
 
 /** Bytes of a kept pack that are copied at once. */
 const PACK_BYTES = 16 * 2 ** 20;
+
+/** A weight and where it lies on the device, and its scales where it is quantised. */
+type Placed = {
+  readonly tensor: Tensor;
+  readonly place: Place;
+  readonly scales: Place | undefined;
+};
 
 /** Weights shared by all graphs of a model at one precision. */
 export class WeightSet {
@@ -45,57 +53,47 @@ export class WeightSet {
    * read. Throws `weights/shape` when the checkpoint's shape differs, `weights/missing`, `weights/dtype` when two graphs
    * want other types, `gpu/memory` when the device has no more.
    */
-  async load(graph: Graph, onProgress?: (done: number) => void): Promise<void> {
-    await this.loadTensors([...graph.weights.values()], onProgress);
+  async load(graph: Graph): Promise<void> {
+    await this.loadTensors([...graph.weights.values()]);
   }
 
   /** Uploads those of `tensors` that are not there yet, likewise. */
-  async loadTensors(
-    tensors: readonly Tensor[],
-    onProgress?: (done: number) => void,
-  ): Promise<void> {
-    const wanted = tensors
-      .filter(({ label, dtype }) => !this.#has(label, dtype))
-      .map((tensor) => [tensor.label, tensor] as const);
-    const total = wanted.reduce((sum, [, tensor]) => sum + sizeOf(tensor.shape), 0);
+  async loadTensors(tensors: readonly Tensor[]): Promise<void> {
+    const wanted = tensors.filter(({ label, dtype }) => !this.#has(label, dtype));
     const source = this.#source;
     if (!source.fill) {
-      for (const [, tensor] of wanted)
-        for (const part of weightParts(tensor)) checkShape(part, source);
+      for (const part of wanted.flatMap(weightParts)) checkShape(part, source);
     }
-    this.#memory.announce(wanted.flatMap(([, tensor]) => sizesOf(tensor)));
-    const packs = wanted.some(([, tensor]) => tensor.graph.scales(tensor)) && this.#source.packs;
-    const name = packs ? await packName(wanted.map(([, tensor]) => tensor)) : '';
+    this.#memory.announce(wanted.flatMap(sizesOf));
+    const packs = wanted.some((tensor) => tensor.graph.scales(tensor)) && source.packs;
+    const name = packs ? await packName(wanted) : '';
     const told = (error: unknown): undefined => void (packs && packs.onError(error));
     const pack = packs ? await packs.open(name).catch(told) : undefined;
     const before = this.#memory.count;
-    let done = 0;
-    this.#writer.expect(wanted.map(([, tensor]) => tensor));
-    for (const [key, tensor] of wanted) {
-      await this.#upload(key, tensor, pack === undefined && !source.fill);
-      done += sizeOf(tensor.shape);
-      if (!pack) onProgress?.(done / total);
+    const placed: Placed[] = [];
+    for (const tensor of wanted) placed.push(await this.#place(tensor));
+    if (pack === undefined && !source.fill) {
+      await this.#writer.writeAll(
+        placed.flatMap(({ tensor, place, scales }) => targetsOf(tensor, place, scales)),
+      );
     }
     this.#writer.release();
-    await source.fill?.(new Map(wanted), (key) => this.get(key));
+    for (const each of placed) this.#register(each);
+    const byLabel = new Map(wanted.map((tensor) => [tensor.label, tensor]));
+    await source.fill?.(byLabel, (key) => this.get(key));
     const buffers = this.#memory.after(before);
-    if (pack) await this.#unpack(pack, buffers, onProgress);
+    if (pack) await this.#unpack(pack, buffers);
     else if (packs) await this.#keep(packs, name, buffers).catch(told);
   }
 
   /** Copies a kept pack into the buffers that were made for it. */
-  async #unpack(
-    pack: ByteSource,
-    buffers: readonly GPUBuffer[],
-    onProgress: ((done: number) => void) | undefined,
-  ): Promise<void> {
+  async #unpack(pack: ByteSource, buffers: readonly GPUBuffer[]): Promise<void> {
     let at = 0;
     for (const buffer of buffers) {
       let offset = 0;
       for await (const bytes of readAhead(pack, at, at + buffer.size, PACK_BYTES)) {
         await this.#writer.copy(bytes, { buffer, offset });
         offset += bytes.byteLength;
-        onProgress?.((at + offset) / pack.size);
       }
       at += buffer.size;
     }
@@ -142,19 +140,25 @@ export class WeightSet {
     return known !== undefined;
   }
 
-  async #upload(key: string, tensor: Tensor, fill: boolean): Promise<void> {
-    const { shape, dtype } = tensor;
-    const scales = tensor.graph.scales(tensor);
-    const place = await this.#memory.take(bytesOf(shape, dtype));
-    const beside = scales && (await this.#memory.take(bytesOf(scales.shape, scales.dtype)));
-    if (fill) await this.#writer.write(tensor, place, beside);
-    else if (this.#source.shapesAlone) this.#writer.reserve(tensor);
-    this.#loaded.set(key, { label: key, shape, dtype, ...place });
-    if (!scales || !beside) return;
-    const { label } = scales;
-    this.#loaded.set(label, { label, shape: scales.shape, dtype: scales.dtype, ...beside });
+  async #place(tensor: Tensor): Promise<Placed> {
+    const [own = 0, beside] = sizesOf(tensor);
+    const place = await this.#memory.take(own);
+    const scales = beside === undefined ? undefined : await this.#memory.take(beside);
+    if (this.#source.shapesAlone) this.#writer.reserve(tensor);
+    return { tensor, place, scales };
+  }
+
+  #register({ tensor, place, scales }: Placed): void {
+    const own = tensor.graph.scales(tensor);
+    this.#loaded.set(tensor.label, deviceTensor(tensor, place));
+    if (own && scales) this.#loaded.set(own.label, deviceTensor(own, scales));
   }
 }
+
+const deviceTensor = ({ label, shape, dtype }: Tensor, place: Place): DeviceTensor => ({
+  ...{ label, shape, dtype },
+  ...place,
+});
 
 /** Throws `weights/shape` for the first weight of `graph` whose shape differs in the checkpoint, `weights/missing` for one that is not there. */
 export function checkShapes(graph: Graph, from: WeightSource): void {

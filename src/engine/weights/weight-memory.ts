@@ -4,7 +4,7 @@ import type { Gpu } from '../gpu/device.ts';
 import { EngineError } from '../gpu/errors.ts';
 import { readBytes } from '../gpu/tensor.ts';
 import { GPUUsage } from '../gpu/usage.ts';
-import { readAhead } from './byte-source.ts';
+import { readAhead } from './byte-stream.ts';
 
 /** Where bytes lie on the device. */
 export type Place = { readonly buffer: GPUBuffer; readonly offset: number };
@@ -89,10 +89,7 @@ export class WeightMemory {
   }
 }
 
-/** Bytes of a buffer that are read at once. */
-const READ_BYTES = 8 * 2 ** 20;
-
-/** Yields the first `size` bytes of `buffer` in pieces; the next one is on its way while one is worked on. */
+/** Yields the first `size` bytes of `buffer` in pieces; the next ones are on their way while one is worked on. */
 export function readBuffer(
   device: GPUDevice,
   buffer: GPUBuffer,
@@ -104,5 +101,5 @@ export function readBuffer(
     const part = { label, shape, dtype: 'u32', buffer, offset: start } as const;
     return new Uint8Array(await readBytes(device, part));
   };
-  return readAhead({ read }, 0, size, READ_BYTES);
+  return readAhead({ read }, 0, size);
 }

@@ -1,10 +1,9 @@
-/**
- * Reads the weights of a checkpoint in the order in which they are written, as one stream: what comes next is asked for while
- * the last pieces of a weight are on their way. Each request waits for its answer, and weights are many.
- */
+/** Reads the weights of a checkpoint: those that are expected as one stream, so that none waits for an answer of its own. */
 import { EngineError } from '../gpu/errors.ts';
-import { rowsOf, sizeOf } from '../gpu/tensor.ts';
+import { rowsOf } from '../gpu/tensor.ts';
 import type { Tensor } from '../graph/graph.ts';
+import { ByteStream, rangesOf, REQUEST_BYTES } from './byte-stream.ts';
+import type { ByteRange, Readable } from './byte-stream.ts';
 import type { RowLayout } from './decoder.ts';
 import { unitOf } from './dtype.ts';
 import { isDecoded, rowsOfSlab, slabsOf, storedSlabs } from './slabs.ts';
@@ -15,77 +14,40 @@ import type { WeightSource } from './weight-source.ts';
 export type Reading =
   { readonly ready: AsyncIterable<Uint8Array> } | { readonly slabs: AsyncIterable<Slab> };
 
-/** Bytes of a file that are asked for at once, and on their way of one weight: its piece after next. */
-const PIECE_BYTES = 8 * 2 ** 20;
-const AHEAD_BYTES = 2 * PIECE_BYTES;
-/** Bytes that are on their way of all weights, and how many weights that may be. */
-const BUDGET_BYTES = 3 * PIECE_BYTES;
-const MOST_BEGUN = 12;
-
-/** A weight whose reading has begun, and bytes of it that were not passed on yet. */
-type Begun = { readonly reading: Reading; left: number };
+/** How a weight is read: the ranges that it needs, and what becomes of their bytes, which come in that order. */
+type Plan = {
+  readonly part: Tensor;
+  readonly ranges: readonly ByteRange[];
+  readonly reading: (stream: ByteStream) => Reading;
+};
 
 /** Reads from one source. */
 export class WeightReader {
   readonly #source: WeightSource;
-  #expected: readonly Tensor[] = [];
-  /** The first that is expected and not begun. */
+  #expected: readonly Plan[] = [];
   #next = 0;
-  /** Begun and not asked for yet; begun and not at their end. */
-  readonly #waiting = new Map<Tensor, Begun>();
-  readonly #open = new Set<Begun>();
+  #stream = new ByteStream([]);
 
   constructor(source: WeightSource) {
     this.#source = source;
   }
 
-  /** Tells the weights that will be read next, in order. */
+  /** Tells the weights that will be read next, in order, each to its end. Nothing is asked for before the first one is read. */
   expect(parts: readonly Tensor[]): void {
-    this.#expected = parts;
+    this.#expected = parts.flatMap((part) => planOf(part, this.#source) ?? []);
     this.#next = 0;
-    this.#waiting.clear();
-    this.#open.clear();
+    this.#stream = new ByteStream(this.#expected.flatMap(({ ranges }) => ranges));
   }
 
   /** Returns what is read of a weight; good for one use. */
   read(part: Tensor): Reading {
-    const { reading } = this.#waiting.get(part) ?? this.#begin(part);
-    this.#waiting.delete(part);
-    this.#next = Math.max(this.#next, this.#expected.indexOf(part) + 1);
-    this.#fill();
-    return reading;
-  }
-
-  /** Begins what is expected as far as the budget goes; what is computed is computed when it is due. */
-  #fill(): void {
-    let onTheirWay = 0;
-    for (const { left } of this.#open) onTheirWay += Math.min(left, AHEAD_BYTES);
-    for (; this.#next < this.#expected.length; this.#next++) {
-      const part = this.#expected[this.#next];
-      const bytes = part && storedBytes(part, this.#source);
-      if (!part || bytes === undefined || this.#open.size > MOST_BEGUN) return;
-      onTheirWay += Math.min(bytes, AHEAD_BYTES);
-      if (onTheirWay > BUDGET_BYTES) return;
-      this.#waiting.set(part, this.#begin(part));
+    const expected = this.#expected[this.#next];
+    if (expected?.part === part) {
+      this.#next++;
+      return expected.reading(this.#stream);
     }
-  }
-
-  #begin(part: Tensor): Begun {
-    const pass = (bytes: number): void => {
-      begun.left -= bytes;
-      this.#fill();
-    };
-    const end = (): void => void this.#open.delete(begun);
-    const reading = readingOf(part, this.#source);
-    const begun: Begun = {
-      reading:
-        'ready' in reading
-          ? { ready: primed(reading.ready, (bytes) => pass(bytes.byteLength), end) }
-          : { slabs: primed(reading.slabs, ({ bytes }) => pass(bytes.byteLength), end) },
-      left: storedBytes(part, this.#source) ?? 0,
-    };
-    this.#open.add(begun);
-    return begun;
+    const plan = planOf(part, this.#source);
+    return plan ? plan.reading(new ByteStream(plan.ranges)) : computed(part, this.#source);
   }
 }
 
@@ -108,57 +70,69 @@ export function layoutOf(tensor: Tensor): RowLayout {
   return { C: shape.at(-1) ?? 1, taps: isConv ? (shape[1] ?? 1) : 1 };
 }
 
-function readingOf(tensor: Tensor, from: WeightSource): Reading {
-  const { key } = weightSourceOf(tensor);
-  const { dtype, shape } = tensor;
-  const { C, taps } = layoutOf(tensor);
-  const stored = from.raw?.(key);
-  const isFloat = dtype === 'f32' || dtype === 'f16';
-  if (isFloat && stored?.dtype === dtype.toUpperCase() && C % 4 === 0 && taps === 1) {
-    return { ready: stored.pieces(PIECE_BYTES) };
-  }
-  const width = C * taps;
-  const most = rowsOfSlab(width, taps);
-  if (stored && isDecoded(stored.dtype, width)) {
-    const count = rowsOf(shape) / taps;
-    const { values, bytes } = unitOf(stored.dtype);
-    const fitting = Math.max(1, Math.floor(PIECE_BYTES / ((width / values) * bytes)));
-    const rows = { width, most: Math.min(most, fitting), count };
-    return { slabs: storedSlabs(stored, stored.dtype, rows) };
-  }
-  return { slabs: slabsOf(from.pieces?.(key, PIECE_BYTES) ?? whole(from, key), width, most) };
+/** Returns `items` as their weights lie in their files, so that these are read from end to end; what is computed comes last. */
+export function inFileOrder<T extends { readonly part: Tensor }>(
+  items: readonly T[],
+  from: WeightSource,
+): readonly T[] {
+  const files = new Map<Readable, number>();
+  const placed = items.map((item) => {
+    const { source, start = 0 } = from.raw?.(weightSourceOf(item.part).key)?.bytes ?? {};
+    if (source && !files.has(source)) files.set(source, files.size);
+    return { item, start, file: source ? (files.get(source) ?? 0) : items.length };
+  });
+  placed.sort((a, b) => a.file - b.file || a.start - b.start);
+  return placed.map(({ item }) => item);
 }
 
-/** Bytes of a weight in its file; undefined where its values are computed. */
-function storedBytes(part: Tensor, from: WeightSource): number | undefined {
+/** How a weight is read from its file; undefined where its values are computed. */
+function planOf(part: Tensor, from: WeightSource): Plan | undefined {
   const stored = from.raw?.(weightSourceOf(part).key);
   if (!stored) return undefined;
-  const { values, bytes } = unitOf(stored.dtype);
-  return (sizeOf(part.shape) / values) * bytes;
+  const { dtype, shape } = part;
+  const { C, taps } = layoutOf(part);
+  const { source, start, end } = stored.bytes;
+  if (isFloat(part) && stored.dtype === dtype.toUpperCase() && C % 4 === 0 && taps === 1) {
+    const ranges = rangesOf(source, start, end);
+    return { part, ranges, reading: (stream) => ({ ready: taken(stream, ranges.length) }) };
+  }
+  const width = C * taps;
+  const type = stored.dtype;
+  if (!isDecoded(type, width)) return undefined;
+  const { values, bytes } = unitOf(type);
+  const rowBytes = (width / values) * bytes;
+  const fitting = Math.max(1, Math.floor(REQUEST_BYTES / rowBytes));
+  const pieces = rangesOf(
+    source,
+    start,
+    end,
+    rowBytes * Math.min(rowsOfSlab(width, taps), fitting),
+  );
+  const { factors } = stored;
+  const slabs = async function* (stream: ByteStream): AsyncGenerator<Slab> {
+    const all = factors?.values(await stream.next());
+    const count = rowsOf(shape) / taps;
+    yield* storedSlabs(taken(stream, pieces.length), type, { rowBytes, count }, all);
+  };
+  const ranges = factors ? [factors.bytes, ...pieces] : pieces;
+  return { part, ranges, reading: (stream) => ({ slabs: slabs(stream) }) };
 }
+
+/** Rows of a weight whose values are not stored one by one, or not as the device decodes them. */
+function computed(part: Tensor, from: WeightSource): Reading {
+  const { key } = weightSourceOf(part);
+  const { C, taps } = layoutOf(part);
+  const pieces = from.pieces?.(key, REQUEST_BYTES) ?? whole(from, key);
+  return { slabs: slabsOf(pieces, C * taps, rowsOfSlab(C * taps, taps)) };
+}
+
+const isFloat = ({ dtype }: Tensor): boolean => dtype === 'f32' || dtype === 'f16';
 
 async function* whole(from: WeightSource, key: string): AsyncGenerator<Float32Array> {
   yield await from.read(key);
 }
 
-/** The same, with its first piece on its way; `pass` is told of each piece, `end` when there are no more. */
-function primed<T>(
-  all: AsyncIterable<T>,
-  pass: (piece: T) => void,
-  end: () => void,
-): AsyncIterable<T> {
-  const iterator = all[Symbol.asyncIterator]();
-  const first = iterator.next();
-  first.catch(() => undefined); // told when it is awaited
-  return (async function* () {
-    try {
-      for (let next = await first; !next.done; next = await iterator.next()) {
-        pass(next.value);
-        yield next.value;
-      }
-    } finally {
-      end();
-      await iterator.return?.();
-    }
-  })();
+/** The bytes of the next `count` ranges. */
+async function* taken(stream: ByteStream, count: number): AsyncGenerator<Uint8Array> {
+  for (let i = 0; i < count; i++) yield await stream.next();
 }

@@ -5,6 +5,7 @@
  */
 import { EngineError } from '../gpu/errors.ts';
 import type { ByteSource } from './byte-source.ts';
+import type { ByteRange } from './byte-stream.ts';
 import { floatsOfBytes, isScaled, unitOf, valuesIn } from './dtype.ts';
 import { openWeights } from './gguf.ts';
 import type { Packs } from './packs.ts';
@@ -25,6 +26,9 @@ export type Alias =
 export type Rename = (name: string) => Alias | undefined;
 
 type Place = { readonly file: WeightFile; readonly info: TensorInfo };
+
+/** What values are multiplied by: a factor for each `span` of them. */
+type Scale = { readonly values: Float32Array; readonly span: number };
 
 const LISTED = 5;
 
@@ -136,18 +140,24 @@ export class WeightStore {
   }
 
   /**
-   * Returns how `name`, or rows [first, end) of it, is stored: its bytes in pieces that split no value, and its scales. Throws
-   * `weights/missing`, `weights/shape`.
+   * Returns how `name`, or rows [first, end) of it, is stored: where its bytes lie, and its scales. Throws `weights/missing`,
+   * `weights/shape`.
    */
   raw(name: string, rows?: readonly [number, number]): StoredValues {
     const { file, info: whole } = this.#place(name);
     const info = rows ? rowsOf(whole, rows) : whole;
     this.#used.add(info.name);
-    const scaled = isScaled(info.dtype) && this.#scalePlace(info.name) !== undefined;
+    const scale = isScaled(info.dtype) ? this.#scalePlace(info.name) : undefined;
     return {
       dtype: info.dtype,
-      pieces: (chunkBytes) => readBytes(file, info, chunkBytes),
-      factors: scaled ? () => this.#factorsOf(info) : undefined,
+      bytes: rangeOf(file, info),
+      factors: scale && {
+        bytes: rangeOf(scale.file, scale.info),
+        values: (bytes) => {
+          const all = floatsOfBytes(scale.info.dtype, bytes);
+          return this.#scaleIn(all, scale, info).values.subarray(0, info.shape[0]);
+        },
+      },
     };
   }
 
@@ -210,11 +220,14 @@ export class WeightStore {
   }
 
   /** One factor for all, or one per row of the first axis of `info`, which may be some rows of the stored tensor. */
-  async #scaleOf(info: TensorInfo): Promise<{ values: Float32Array; span: number } | undefined> {
+  async #scaleOf(info: TensorInfo): Promise<Scale | undefined> {
     const place = isScaled(info.dtype) ? this.#scalePlace(info.name) : undefined;
-    if (!place) return undefined;
+    return place && this.#scaleIn(await readValues(place.file, place.info), place, info);
+  }
+
+  /** The same, from all values at `place`. Throws `weights/scale` when they are neither one nor one a row. */
+  #scaleIn(all: Float32Array, place: Place, info: TensorInfo): Scale {
     const whole = this.#places.get(info.name)?.info ?? info;
-    const all = await readValues(place.file, place.info);
     const rows = whole.shape[0] ?? 1;
     if (all.length === 1) return { values: all, span: Infinity };
     if (all.length !== rows) {
@@ -229,12 +242,6 @@ export class WeightStore {
     return { values: all.subarray(first), span };
   }
 
-  /** The scales of the rows of `info`, or one for all. */
-  async #factorsOf(info: TensorInfo): Promise<Float32Array> {
-    const { values = Float32Array.of(1) } = (await this.#scaleOf(info)) ?? {};
-    return values.subarray(0, info.shape[0]);
-  }
-
   #scalePlace(name: string): Place | undefined {
     const places = SCALES.filter(([, of]) => name.endsWith(of)).map(([scale, of]) =>
       this.#places.get(name.slice(0, name.length - of.length) + scale),
@@ -243,11 +250,7 @@ export class WeightStore {
   }
 }
 
-function multiply(
-  piece: Float32Array,
-  offset: number,
-  { values, span }: { values: Float32Array; span: number },
-): void {
+function multiply(piece: Float32Array, offset: number, { values, span }: Scale): void {
   // Row by row: a division for each value would cost more than reading it.
   for (let at = 0; at < piece.length;) {
     const row = span === Infinity ? 0 : Math.floor((offset + at) / span);
@@ -256,6 +259,11 @@ function multiply(
     for (; at < end; at++) piece[at] = (piece[at] ?? 0) * factor;
   }
 }
+
+/** Where the bytes of a tensor, or of a part of one, lie. */
+const rangeOf = ({ source }: WeightFile, { start, end }: TensorInfo): ByteRange => ({
+  ...{ source, start, end },
+});
 
 /** The entry of rows [first, end) of the first axis. */
 function rowsOf(info: TensorInfo, [first, end]: readonly [number, number]): TensorInfo {

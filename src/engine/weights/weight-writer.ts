@@ -14,14 +14,37 @@ import { rowsOfSlab } from './slabs.ts';
 import type { Slab } from './slabs.ts';
 import type { WeightSource } from './weight-source.ts';
 import type { Place } from './weight-memory.ts';
-import { layoutOf, WeightReader, weightParts } from './weight-reader.ts';
+import { inFileOrder, layoutOf, WeightReader, weightParts } from './weight-reader.ts';
 
 /** Bytes after which the device's queue is looked at: twice as many may wait in it. */
 const QUEUED_BYTES = 32 * 2 ** 20;
 
+/** A weight and where it belongs; its scales, where it is quantised, have a place of their own. */
+export type Target = {
+  readonly part: Tensor;
+  readonly place: Place;
+  readonly scales: Place | undefined;
+};
+
+/** Returns the weights that a tensor is made of, each with its place: those of a stack lie behind one another. */
+export function targetsOf(tensor: Tensor, place: Place, scales?: Place): readonly Target[] {
+  let [at, scalesAt] = [place.offset, scales?.offset ?? 0];
+  return weightParts(tensor).map((part) => {
+    const target = {
+      part,
+      place: { buffer: place.buffer, offset: at },
+      scales: scales && { buffer: scales.buffer, offset: scalesAt },
+    };
+    at += bytesOf(part.shape, part.dtype);
+    if (scales) scalesAt += bytesOf(part.graph.scales(part)?.shape ?? [0], 'f16');
+    return target;
+  });
+}
+
 /** Writes the weights of one source. */
 export class WeightWriter {
   readonly #gpu: Gpu;
+  readonly #source: WeightSource;
   readonly #reader: WeightReader;
   readonly #decoder: Decoder;
   readonly #quantiser: Quantiser;
@@ -31,33 +54,32 @@ export class WeightWriter {
 
   constructor(gpu: Gpu, source: WeightSource) {
     this.#gpu = gpu;
+    this.#source = source;
     this.#reader = new WeightReader(source);
     this.#decoder = new Decoder(gpu.device);
     this.#quantiser = new Quantiser(gpu.device);
   }
 
-  /** Writes a weight, or the weights of a stack behind one another, as kernels read them; scales to a place of their own. */
-  async write(tensor: Tensor, { buffer, offset }: Place, scales: Place | undefined): Promise<void> {
-    let [at, scalesAt] = [offset, scales?.offset ?? 0];
-    for (const part of weightParts(tensor)) {
-      const { shape, dtype, graph } = part;
-      const beside = scales && { buffer: scales.buffer, offset: scalesAt };
-      const reading = this.#reader.read(part);
-      if ('ready' in reading) await this.#copyAll(reading.ready, { buffer, offset: at });
-      else {
-        const layout = layoutOf(part);
-        for await (const slab of reading.slabs) {
-          await this.#writeSlab(slab, layout, dtype, { buffer, offset: at }, beside);
-        }
-      }
-      if (scales) scalesAt += bytesOf(graph.scales(part)?.shape ?? [0], 'f16');
-      at += bytesOf(shape, dtype);
-    }
+  /** Writes weights as kernels read them, in the order in which they lie in their files. */
+  async writeAll(targets: readonly Target[]): Promise<void> {
+    const ordered = inFileOrder(targets, this.#source);
+    this.expect(ordered);
+    for (const target of ordered) await this.write(target);
   }
 
   /** Tells the weights that will be written next, in order. */
-  expect(tensors: readonly Tensor[]): void {
-    this.#reader.expect(tensors.flatMap(weightParts));
+  expect(targets: readonly Target[]): void {
+    this.#reader.expect(targets.map(({ part }) => part));
+  }
+
+  /** Writes one weight. */
+  async write({ part, place, scales }: Target): Promise<void> {
+    const reading = this.#reader.read(part);
+    if ('ready' in reading) return this.#copyAll(reading.ready, place);
+    const layout = layoutOf(part);
+    for await (const slab of reading.slabs) {
+      await this.#writeSlab(slab, layout, part.dtype, place, scales);
+    }
   }
 
   /** Takes the space that writing a weight takes beside its place. */
