@@ -63,7 +63,7 @@ export function paperGpu(caps: Capabilities): PaperGpu {
     queue: { writeBuffer: nothing, submit: nothing, onSubmittedWorkDone: async () => undefined },
     createCommandEncoder: () => ({
       beginComputePass: () => PASS,
-      copyBufferToBuffer: nothing,
+      ...{ copyBufferToBuffer: nothing, clearBuffer: nothing },
       finish: () => ({}),
     }),
     ...{ createBindGroup: make, createBindGroupLayout: make, createPipelineLayout: make },

@@ -6,7 +6,7 @@ import type { ComponentSource } from '../wan/components.ts';
 import { encodeTexts } from '../wan/encode.ts';
 import { renameWan } from '../wan/names-dit.ts';
 import { openVae } from '../wan/picture.ts';
-import type { Volume } from '../wan/vae-tiles.ts';
+import type { SparseVideo } from '../wan/vae-video.ts';
 import {
   SOUND_RATE,
   atMiddleRate,
@@ -93,22 +93,17 @@ async function look(
   options: RunOptions,
 ): Promise<Float32Array> {
   const { data, width, height } = fitPicture(image, video);
-  const values = new Float32Array(MOTION_FRAMES * data.length);
   const still = data.map((value) => 2 * value - 1);
-  for (let i = 0; i < MOTION_FRAMES; i++) values.set(still, i * data.length);
-  return encodeFrames(
-    engine,
-    source,
-    { values, shape: [MOTION_FRAMES, height, width, 3] },
-    options,
-  );
+  const known = new Map(Array.from({ length: MOTION_FRAMES }, (_, i) => [i, still]));
+  const shape = [MOTION_FRAMES, height, width, 3] as const;
+  return encodeFrames(engine, source, { shape, known }, options);
 }
 
 /** Resolves to the latents of frames; the autoencoder is given back. */
 export async function encodeFrames(
   engine: Engine,
   source: ComponentSource,
-  frames: Volume,
+  frames: SparseVideo,
   options: RunOptions,
 ): Promise<Float32Array> {
   const vae = await openVae(engine, source);

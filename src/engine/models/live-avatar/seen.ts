@@ -62,11 +62,9 @@ export class Seen {
     const { image, video } = this.#request;
     const still = fitPicture(image, video).data.map((value) => 2 * value - 1);
     const frames = [...Array.from({ length: MOTION_FRAMES }, () => still), ...this.#frames];
-    const last = frames.slice(-MOTION_FRAMES);
-    const values = new Float32Array(last.length * still.length);
-    last.forEach((frame, i) => values.set(frame, i * still.length));
+    const known = new Map(frames.slice(-MOTION_FRAMES).entries());
     this.#frames = [];
-    const shape = [last.length, video.height, video.width, 3] as const;
-    return encodeFrames(engine, source, { values, shape }, options);
+    const shape = [known.size, video.height, video.width, 3] as const;
+    return encodeFrames(engine, source, { shape, known }, options);
   }
 }

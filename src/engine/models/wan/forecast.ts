@@ -187,9 +187,8 @@ const pictureStage = (plan: Plan): Promise<StageForecast> =>
     const { width, height } = footprint;
     const all = takesFirstFrame(parts, vaeConfig) ? 1 : footprint.frames;
     const frames = Math.min(all, 1 + ENCODED_FRAMES);
-    const values = new Float32Array(frames * height * width * 3);
     const vae = new WanVae(engine, SHAPES_ALONE, vaeConfig, footprint.vae);
-    await vae.encode({ values, shape: [frames, height, width, 3] });
+    await vae.encode({ shape: [frames, height, width, 3], known: new Map() });
     vae.destroy();
     return sumOfWork([seeing, workOfChunks(counter.runs, (all - 1) / ENCODED_FRAMES)]);
   });

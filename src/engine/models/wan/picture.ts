@@ -10,7 +10,6 @@ import { MASK_CHANNELS, imageCondition, toSigned } from './image-condition.ts';
 import type { LatentSize, PlacedPicture, WanRequest } from './pipeline-request.ts';
 import { signedOnDevice } from './placed-picture.ts';
 import { checkImage } from './pipeline-request.ts';
-import type { Volume } from './vae-tiles.ts';
 import { readVaeConfig } from './vae-config.ts';
 import { renameVae } from './vae-names.ts';
 import type { VaeOptions } from './vae.ts';
@@ -56,7 +55,8 @@ export async function pictureConditions(
     engine,
     source,
     request,
-    [checkImage(request.image, request)],
+    1,
+    new Map([[0, checkImage(request.image, request)]]),
     options,
   );
   return { firstFrame };
@@ -80,36 +80,32 @@ async function maskedConditions(
     config.imageDim === undefined
       ? undefined
       : await encodePictures(engine, source, clipImages, clipImages !== seen, options);
-  const frames: (PlacedPicture | undefined)[] = Array.from(
-    { length: request.frames },
-    () => undefined,
-  );
-  if (last) frames[frames.length - 1] = last;
-  frames[0] = first;
-  const latent = await encodeFrames(engine, source, request, frames, options);
+  const known = new Map([...(last ? [[request.frames - 1, last] as const] : []), [0, first]]);
+  const latent = await encodeFrames(engine, source, request, request.frames, known, options);
   const channels = imageCondition(latent, size, last !== undefined);
   return { channels, ...(imageTokens && { imageTokens }) };
 }
 
-/** The normalised latents of frames in 0..1, those that are missing mid-grey. */
+/** The normalised latents of `count` frames of which the known ones, by number, are in 0..1 and the rest mid-grey. */
 async function encodeFrames(
   engine: Engine,
   source: ComponentSource,
   { width, height, vae: way }: WanRequest,
-  frames: readonly (PlacedPicture | undefined)[],
+  count: number,
+  pictures: ReadonlyMap<number, PlacedPicture>,
   options: RunOptions,
 ): Promise<Float32Array> {
-  const values = new Float32Array(frames.length * height * width * 3);
+  const known = new Map<number, Float32Array | DeviceTensor>();
   const placed = new Map<number, DeviceTensor>();
-  frames.forEach((frame, i) => {
-    if (frame?.onDevice) placed.set(i, frame.onDevice);
-    else if (frame) values.set(toSigned(frame.data), i * height * width * 3);
-  });
-  const video: Volume = { values, shape: [frames.length, height, width, 3] };
+  for (const [i, { onDevice, data }] of pictures) {
+    if (onDevice) placed.set(i, onDevice);
+    else known.set(i, toSigned(data));
+  }
   const signed = await signedOnDevice(engine, placed, options);
+  for (const [i, frame] of signed.frames) known.set(i, frame);
   const vae = await openVae(engine, source, way);
   try {
-    return (await vae.encode(video, { ...options, placed: signed.frames })).values;
+    return (await vae.encode({ shape: [count, height, width, 3], known }, options)).values;
   } finally {
     vae.destroy();
     signed.destroy();

@@ -1,4 +1,5 @@
 /** Pictures that stay on the device between two models: fitted, resized and normalised there. */
+import type { DeviceTensor } from '../../gpu/tensor.ts';
 import type { Tensor } from '../../graph/graph.ts';
 import { affine, relu } from '../../graph/ops/elementwise.ts';
 import { permute, reshape, slice } from '../../graph/ops/layout.ts';
@@ -10,7 +11,6 @@ import { computeOnce } from '../../nn/kept.ts';
 import type { Engine, RunOptions } from '../../nn/run-once.ts';
 import { SHAPES_ALONE } from '../../weights/upload.ts';
 import { CLIP_DEVIATION, CLIP_MEAN } from './clip-vision.ts';
-import type { PlacedFrames } from './vae-stream.ts';
 
 /** Returns x held to 0 … 1. */
 export const heldToUnit = (x: Tensor): Tensor => affine(relu(affine(relu(x), -1, 1)), -1, 1);
@@ -38,6 +38,9 @@ export function resizedOnDevice(
   const columns = along(permute(rows, [2, 1, 0]), H, height);
   return reshape(permute(columns, [2, 0, 1]), [1, height, width, C]);
 }
+
+/** Pictures [1, H, W, C] in f32 that lie on the device, by number. */
+export type PlacedFrames = ReadonlyMap<number, DeviceTensor>;
 
 /** Tensors of one shape by number, each in memory of its own. */
 export type Placed = { readonly frames: PlacedFrames; destroy(): void };

@@ -13,6 +13,7 @@ import type { WeightSet } from '../../weights/upload.ts';
 import type { VaeConfig } from './vae-config.ts';
 import { vaeDecoder } from './vae-decoder.ts';
 import { vaeEncoder } from './vae-encoder.ts';
+import type { Frames } from './vae-video.ts';
 
 export type Direction = 'encode' | 'decode';
 
@@ -26,9 +27,6 @@ export type StreamPlan = {
   /** Whether intermediates stay readable under their names, for tests. */
   readonly taps: boolean;
 };
-
-/** Frames [1, H, W, C] in f32 that lie on the device, by their index. */
-export type PlacedFrames = ReadonlyMap<number, DeviceTensor>;
 
 type Part = { readonly input: DeviceTensor; readonly recording: Recording };
 
@@ -48,23 +46,20 @@ export class VaeStream {
   }
 
   /**
-   * Runs a chunk of the stream, values [T, H, W, C]; `first` starts a new stream, `image` is one of a single chunk.
-   * Frames that are `placed` take the place of the values.
-   * Resolves to the recording whose result `y` holds what came out, until the next run.
+   * Runs a chunk of the stream, `count` frames of which those that are not known are zero; `first` starts a new stream,
+   * `image` is one of a single chunk. Resolves to the recording whose result `y` holds what came out, until the next run.
    */
   async run(
     part: StreamPart,
-    values: Float32Array,
+    count: number,
+    known: Frames,
     options: RunOptions,
-    placed: PlacedFrames = new Map(),
   ): Promise<Recording> {
-    const frames = values.length / this.#plan.size.reduce((a, b) => a * b, 1);
-    const key = `${part}/${frames}`;
-    const ready = this.#parts.get(key) ?? (await this.#record(part, frames));
+    const key = `${part}/${count}`;
+    const ready = this.#parts.get(key) ?? (await this.#record(part, count));
     this.#parts.set(key, ready);
     options.signal?.throwIfAborted();
-    writeTensor(this.#engine.gpu.device, ready.input, values);
-    this.#place(ready.input, placed);
+    this.#fill(ready.input, count, known);
     await this.#engine.executor.replay(ready.recording, options);
     return ready.recording;
   }
@@ -78,15 +73,23 @@ export class VaeStream {
     this.#histories.destroy();
   }
 
-  #place(input: DeviceTensor, placed: PlacedFrames): void {
-    if (placed.size === 0) return;
+  /** Puts frames in place, one at a time; what is zero is made so on the device. */
+  #fill(input: DeviceTensor, count: number, known: Frames): void {
     const { device } = this.#engine.gpu;
-    const encoder = device.createCommandEncoder({ label: 'vae/placed frames' });
-    for (const [index, { buffer, offset, shape, dtype }] of placed) {
-      const bytes = bytesOf(shape, dtype);
+    const shape = [1, ...this.#plan.size];
+    const bytes = bytesOf(shape, 'f32');
+    const encoder = device.createCommandEncoder({ label: 'vae/frames' });
+    if (known.size < count) encoder.clearBuffer(input.buffer, input.offset, count * bytes);
+    for (const [index, frame] of known) {
+      if (frame instanceof Float32Array) continue;
+      const { buffer, offset } = frame;
       encoder.copyBufferToBuffer(buffer, offset, input.buffer, input.offset + index * bytes, bytes);
     }
     device.queue.submit([encoder.finish()]);
+    for (const [index, frame] of known) {
+      if (!(frame instanceof Float32Array)) continue;
+      writeTensor(device, { ...input, shape, offset: input.offset + index * bytes }, frame);
+    }
   }
 
   async #record(part: StreamPart, frames: number): Promise<Part> {

@@ -8,10 +8,12 @@ import type { WeightSource } from '../../weights/upload.ts';
 import { WeightSet } from '../../weights/upload.ts';
 import type { VaeConfig } from './vae-config.ts';
 import { framesPerLatent, pixelsPerLatent } from './vae-config.ts';
-import type { Direction, PlacedFrames } from './vae-stream.ts';
+import type { Direction } from './vae-stream.ts';
 import { VaeStream } from './vae-stream.ts';
 import type { Tiling, Volume } from './vae-tiles.ts';
-import { Mosaic, cut, needsTiles, scaleTiling, startsOf } from './vae-tiles.ts';
+import { Mosaic, needsTiles, scaleTiling, startsOf } from './vae-tiles.ts';
+import type { SparseVideo } from './vae-video.ts';
+import { broughtFrom, cutFrames, frameByFrame, framesBetween } from './vae-video.ts';
 
 export type VaeOptions = {
   /** Tiles in pixels of the decoder's grid; `auto` only where the device cannot bind a whole frame's activations. */
@@ -25,8 +27,6 @@ export type VaeOptions = {
 };
 
 export type VaeRunOptions = RunOptions & {
-  /** Frames of the video that is encoded which lie on the device, in −1..1; the values of these are not looked at. */
-  readonly placed?: PlacedFrames;
   /** Whether decoded values are held to −1..1, as they are where nothing is said. */
   readonly clamp?: boolean;
   /** Called after each chunk with the recording that made it. */
@@ -61,15 +61,15 @@ export class WanVae {
   }
 
   /**
-   * Resolves to the normalised latents [F, h, w, z] of a video [T, H, W, 3] in −1..1: the mode, never a sample.
-   * Frames beyond 4n + 1 are dropped. Throws `vae/size` when a side is not a multiple of the latent's pixels.
+   * Resolves to the normalised latents [F, h, w, z] of a video [T, H, W, 3] in −1..1: the mode, never a sample. What
+   * that takes beside the video and the latents does not grow with their length. Frames beyond 4n + 1 are dropped. Throws `vae/size` when a side is not a multiple of the latent's pixels.
    */
-  async encode(video: Volume, options: VaeRunOptions = {}): Promise<Volume> {
+  async encode(video: Volume | SparseVideo, options: VaeRunOptions = {}): Promise<Volume> {
     return this.normalise(await this.encodeMoments(video, options));
   }
 
   /** Resolves to means and log-variances [F, h, w, 2 z], not normalised; else like `encode`. */
-  async encodeMoments(video: Volume, options: VaeRunOptions = {}): Promise<Volume> {
+  async encodeMoments(video: Volume | SparseVideo, options: VaeRunOptions = {}): Promise<Volume> {
     const pixels = pixelsPerLatent(this.config);
     const [, H, W] = video.shape;
     if (H % pixels !== 0 || W % pixels !== 0) {
@@ -83,14 +83,15 @@ export class WanVae {
     const tiling = this.#tilingFor(H, W);
     // The reference tiles the patches of a 2.2 encoder, and the pixels of everything else.
     const sizes = tiling && scaleTiling(tiling, patch);
-    if (!sizes || !needsTiles(H, W, sizes)) return this.#encodeWhole(video, options);
+    const frames = frameByFrame(video);
+    if (!sizes || !needsTiles(H, W, sizes)) return this.#encodeWhole(frames, options);
     const F = latentFrames(this.config, video.shape[0]);
-    return this.#inTiles(await this.#brought(video, options.placed), sizes, {
+    return this.#inTiles(await broughtFrom(this.#engine.gpu.device, frames), sizes, {
       shape: [F, H / pixels, W / pixels, 2 * this.config.z_dim],
       tiling: scaleTiling(sizes, 1 / pixels),
       grain: 1,
       options,
-      run: (tile, each) => this.#encodeWhole(tile, { ...each, placed: new Map() }),
+      run: (tile, each) => this.#encodeWhole(tile, each),
     });
   }
 
@@ -103,7 +104,7 @@ export class WanVae {
     const { config } = this;
     const pixels = pixelsPerLatent(config);
     const [F, h, w] = latents.shape;
-    const z = scaled(latents, config.latents_std, config.latents_mean);
+    const z = frameByFrame(scaled(latents, config.latents_std, config.latents_mean));
     const tiling = this.#tilingFor(h * pixels, w * pixels);
     if (!tiling || !needsTiles(h * pixels, w * pixels, tiling)) {
       yield* this.#decodeWhole(z, options);
@@ -128,11 +129,11 @@ export class WanVae {
    */
   decodeStream(): (latents: Volume, options?: VaeRunOptions) => AsyncGenerator<FrameChunk> {
     let frames = 0;
-    const decode = (z: Volume, options: VaeRunOptions, first: number) =>
+    const decode = (z: SparseVideo, options: VaeRunOptions, first: number) =>
       this.#decodeWhole(z, options, first);
     const { latents_std, latents_mean } = this.config;
     return async function* (latents, options = {}) {
-      const z = scaled(latents, latents_std, latents_mean);
+      const z = frameByFrame(scaled(latents, latents_std, latents_mean));
       for await (const chunk of decode(z, options, frames)) {
         frames += chunk.shape[0];
         yield chunk;
@@ -163,8 +164,8 @@ export class WanVae {
     this.#weights.destroy();
   }
 
-  async #encodeWhole(video: Volume, options: VaeRunOptions): Promise<Volume> {
-    const [T, H, W, C] = video.shape;
+  async #encodeWhole(video: SparseVideo, options: VaeRunOptions): Promise<Volume> {
+    const [T, H, W] = video.shape;
     const { z_dim } = this.config;
     const pixels = pixelsPerLatent(this.config);
     const shape = [latentFrames(this.config, T), H / pixels, W / pixels, 2 * z_dim] as const;
@@ -173,7 +174,7 @@ export class WanVae {
     const used = 1 + Math.floor((T - 1) / chunk) * chunk;
     const bounds = boundsOf(used, chunk * (this.#options.latentsPerChunk ?? 1));
     let at = 0;
-    for await (const part of this.#run('encode', video.values, [H, W, C], bounds, options)) {
+    for await (const part of this.#run('encode', video, bounds, options)) {
       moments.set(part, at);
       at += part.length;
     }
@@ -182,18 +183,18 @@ export class WanVae {
 
   /** `streamed`: how many frames of the stream came before; undefined for a video of its own. */
   async *#decodeWhole(
-    z: Volume,
+    z: SparseVideo,
     options: VaeRunOptions,
     streamed?: number,
   ): AsyncGenerator<FrameChunk> {
-    const [F, h, w, C] = z.shape;
+    const [F, h, w] = z.shape;
     const pixels = pixelsPerLatent(this.config);
     const [H, W] = [h * pixels, w * pixels];
     const step = this.#options.latentsPerChunk ?? 1;
     const bounds = streamed ? stepsTo(F, step) : boundsOf(F, step);
     const begin = streamed === undefined ? 'whole' : streamed > 0 ? 'next' : 'first';
     let first = streamed ?? 0;
-    for await (const values of this.#run('decode', z.values, [h, w, C], bounds, options, begin)) {
+    for await (const values of this.#run('decode', z, bounds, options, begin)) {
       const T = values.length / (H * W * 3);
       const chunk: Volume = { values, shape: [T, H, W, 3] };
       yield { ...(options.clamp === false ? chunk : clamped(chunk)), first };
@@ -202,28 +203,25 @@ export class WanVae {
   }
 
   /**
-   * Runs frames `bounds[i]` to `bounds[i + 1]` of the values one after another; yields what comes out of each. `begin`
+   * Runs frames `bounds[i]` to `bounds[i + 1]` of a video one after another; yields what comes out of each. `begin`
    * tells whether they are a whole video, the first stretch of a stream, or a later one.
    */
   async *#run(
     direction: Direction,
-    values: Float32Array,
-    size: readonly [number, number, number],
+    { shape: [, ...size], known }: SparseVideo,
     bounds: readonly number[],
     options: VaeRunOptions,
     begin: 'whole' | 'first' | 'next' = 'whole',
   ): AsyncGenerator<Float32Array> {
     const stream = this.#stream(direction, size);
-    const frame = size.reduce((a, b) => a * b, 1);
     const chunks = bounds.length - 1;
     const begun = (i: number): Promise<Recording> => {
       const alone = chunks === 1 ? 'image' : 'first';
       const part = i > 0 ? 'next' : begin === 'whole' ? alone : begin;
       const [from = 0, to = 0] = [bounds[i], bounds[i + 1]];
       const onProgress = (done: number): void => options.onProgress?.((i + done) / chunks);
-      const piece = values.subarray(from * frame, to * frame);
-      const placed = within(options.placed, from, to);
-      const run = stream.run(part, piece, { ...options, onProgress }, placed);
+      const some = framesBetween(known, from, to);
+      const run = stream.run(part, to - from, some, { ...options, onProgress });
       run.catch(() => undefined); // told when it is awaited
       return run;
     };
@@ -242,16 +240,6 @@ export class WanVae {
     }
   }
 
-  /** The video with the values of frames that lie on the device. */
-  async #brought(video: Volume, placed: PlacedFrames = new Map()): Promise<Volume> {
-    if (placed.size === 0) return video;
-    const values = video.values.slice();
-    const span = values.length / video.shape[0];
-    for (const [index, frame] of placed)
-      values.set(await readTensor(this.#engine.gpu.device, frame), index * span);
-    return { ...video, values };
-  }
-
   #stream(direction: Direction, size: readonly [number, number, number]): VaeStream {
     const key = `${direction}/${size.join('x')}`;
     const { residual = 'f32', taps = false } = this.#options;
@@ -262,7 +250,7 @@ export class WanVae {
   }
 
   async #inTiles(
-    whole: Volume,
+    whole: SparseVideo,
     sizes: Tiling,
     plan: {
       /** Shape of the result and tiling in its units. */
@@ -270,7 +258,7 @@ export class WanVae {
       readonly tiling: Tiling;
       readonly grain: number;
       readonly options: VaeRunOptions;
-      run(tile: Volume, options: VaeRunOptions): Promise<Volume>;
+      run(tile: SparseVideo, options: VaeRunOptions): Promise<Volume>;
     },
   ): Promise<Volume> {
     const [, H, W] = whole.shape;
@@ -282,7 +270,7 @@ export class WanVae {
       for (const x of columns) {
         const onProgress = (part: number): void =>
           plan.options.onProgress?.((done + part) / (rows.length * columns.length));
-        tiles.push(await plan.run(cut(whole, y, x, sizes), { ...plan.options, onProgress }));
+        tiles.push(await plan.run(cutFrames(whole, y, x, sizes), { ...plan.options, onProgress }));
         done++;
       }
       mosaic.addRow(tiles);
@@ -327,10 +315,6 @@ function stepsTo(length: number, step: number): number[] {
   for (let at = 0; at < length; at += step) steps.push(at);
   return [...steps, length];
 }
-
-/** Those of frames `from` to `to`, counted from there. */
-const within = (placed: PlacedFrames = new Map(), from: number, to: number): PlacedFrames =>
-  new Map([...placed].flatMap(([i, frame]) => (i >= from && i < to ? [[i - from, frame]] : [])));
 
 /** Returns values · factors[c] + shifts[c]. */
 function scaled(
