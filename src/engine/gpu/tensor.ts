@@ -1,5 +1,5 @@
 /** Tensors that live on the device: storage types, padded layout, upload and read-back. */
-import { halvesToFloats, floatsToHalves } from '../weights/convert.ts';
+import { floatsToHalves, unpaddedHalves } from '../weights/convert.ts';
 import { EngineError } from './errors.ts';
 import type { IntegerType } from './integers.ts';
 import { integersPer16, isIntegerType, packIntegers, unpackIntegers } from './integers.ts';
@@ -97,12 +97,16 @@ export function packTensor(
   return new Uint8Array(floatsToHalves(padded as Float32Array).buffer);
 }
 
-/** Returns the values (row-major, unpadded, as f32) held by bytes in the padded layout of `shape`. */
+/**
+ * Returns the values (row-major, unpadded, as f32) held by bytes in the padded layout of `shape`. Those of f32 that needs no
+ * padding are a view of the bytes.
+ */
 export function unpackTensor(bytes: ArrayBuffer, shape: Shape, dtype: Dtype): Float32Array {
-  const padded = paddedValues(bytes, dtype);
   const width = shape.at(-1) ?? 1;
-  const rows = rowsOf(shape);
   const pitch = pitchOf(shape, dtype);
+  const rows = rowsOf(shape);
+  if (dtype === 'f16') return unpaddedHalves(new Uint16Array(bytes, 0, rows * pitch), width, pitch);
+  const padded = paddedValues(bytes, dtype);
   if (width === pitch && padded instanceof Float32Array) return padded;
   const values = new Float32Array(rows * width);
   for (let r = 0, to = 0, from = 0; r < rows; r++, from += pitch)
@@ -110,9 +114,11 @@ export function unpackTensor(bytes: ArrayBuffer, shape: Shape, dtype: Dtype): Fl
   return values;
 }
 
-function paddedValues(bytes: ArrayBuffer, dtype: Dtype): Float32Array | Uint32Array {
+function paddedValues(
+  bytes: ArrayBuffer,
+  dtype: Exclude<Dtype, 'f16'>,
+): Float32Array | Uint32Array {
   if (isIntegerType(dtype)) return unpackIntegers(bytes, dtype);
-  if (dtype === 'f16') return halvesToFloats(new Uint16Array(bytes));
   return dtype === 'u32' ? new Uint32Array(bytes) : new Float32Array(bytes);
 }
 
@@ -127,12 +133,23 @@ export function writeTensor(
 }
 
 /** Resolves to the tensor's values, unpadded, as f32. Waits for all work submitted before. */
-export async function readTensor(device: GPUDevice, tensor: DeviceTensor): Promise<Float32Array> {
-  return unpackTensor(await readBytes(device, tensor), tensor.shape, tensor.dtype);
+export function readTensor(device: GPUDevice, tensor: DeviceTensor): Promise<Float32Array> {
+  return readBack(device, tensor, (bytes) => {
+    const values = unpackTensor(bytes, tensor.shape, tensor.dtype);
+    return values.buffer === bytes ? values.slice() : values;
+  });
 }
 
 /** Resolves to the tensor's bytes in its padded layout: for pixels, which f32 cannot hold. */
-export async function readBytes(device: GPUDevice, tensor: DeviceTensor): Promise<ArrayBuffer> {
+export const readBytes = (device: GPUDevice, tensor: DeviceTensor): Promise<ArrayBuffer> =>
+  readBack(device, tensor, (bytes) => bytes.slice(0));
+
+/** Resolves to what `take` makes of the tensor's bytes, which are gone when it returns. */
+async function readBack<T>(
+  device: GPUDevice,
+  tensor: DeviceTensor,
+  take: (bytes: ArrayBuffer) => T,
+): Promise<T> {
   const size = bytesOf(tensor.shape, tensor.dtype);
   const label = `${tensor.label}/read`;
   const staging = device.createBuffer({ label, size, usage: GPUUsage.mapRead | GPUUsage.copyDst });
@@ -140,7 +157,7 @@ export async function readBytes(device: GPUDevice, tensor: DeviceTensor): Promis
   encoder.copyBufferToBuffer(tensor.buffer, tensor.offset, staging, 0, size);
   device.queue.submit([encoder.finish()]);
   await staging.mapAsync(1);
-  const bytes = staging.getMappedRange().slice(0);
+  const taken = take(staging.getMappedRange());
   staging.destroy();
-  return bytes;
+  return taken;
 }

@@ -70,6 +70,20 @@ export function halvesToFloats(halves: Uint16Array): Float32Array<ArrayBuffer> {
   return floats;
 }
 
+/** Returns the values of rows of `width` f16, each of which is padded to `pitch`. */
+export function unpaddedHalves(
+  halves: Uint16Array,
+  width: number,
+  pitch: number,
+): Float32Array<ArrayBuffer> {
+  const table = floatBitsByHalf();
+  const floats = new Float32Array((halves.length / pitch) * width);
+  const bits = bitsOf(floats);
+  for (let from = 0, to = 0; from < halves.length; from += pitch)
+    for (let c = 0; c < width; c++) bits[to++] = table[halves[from + c] ?? 0] ?? 0;
+  return floats;
+}
+
 /** Returns the values of bf16 `words`, exactly: a bf16 is the upper half of an f32. */
 export function bfloatsToFloats(words: Uint16Array): Float32Array<ArrayBuffer> {
   const floats = new Float32Array(words.length);

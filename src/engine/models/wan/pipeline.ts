@@ -235,12 +235,13 @@ async function* decode(
   }
 }
 
+/** The frames of a chunk, made 0..1 where they lie. */
 function* framesOf({ first, values, shape }: FrameChunk): Generator<WanFrame, void, void> {
   const [count, height, width] = shape;
   const span = values.length / count;
+  for (let at = 0; at < values.length; at++) values[at] = (values[at] ?? 0) / 2 + 0.5;
   for (let i = 0; i < count; i++) {
-    const data = values.slice(i * span, (i + 1) * span);
-    for (let at = 0; at < span; at++) data[at] = (data[at] ?? 0) / 2 + 0.5;
+    const data = values.subarray(i * span, (i + 1) * span);
     yield { index: first + i, width, height, data };
   }
 }
