@@ -65,11 +65,20 @@ export class WanVae {
    * that takes beside the video and the latents does not grow with their length. Frames beyond 4n + 1 are dropped. Throws `vae/size` when a side is not a multiple of the latent's pixels.
    */
   async encode(video: Volume | SparseVideo, options: VaeRunOptions = {}): Promise<Volume> {
-    return this.normalise(await this.encodeMoments(video, options));
+    return this.#encode(video, options, (moments) => this.normalise(moments));
   }
 
   /** Resolves to means and log-variances [F, h, w, 2 z], not normalised; else like `encode`. */
   async encodeMoments(video: Volume | SparseVideo, options: VaeRunOptions = {}): Promise<Volume> {
+    return this.#encode(video, options, (moments) => moments);
+  }
+
+  /** `finish` makes of moments what is wanted, pixel by pixel. */
+  async #encode(
+    video: Volume | SparseVideo,
+    options: VaeRunOptions,
+    finish: (moments: Volume) => Volume,
+  ): Promise<Volume> {
     const pixels = pixelsPerLatent(this.config);
     const [, H, W] = video.shape;
     if (H % pixels !== 0 || W % pixels !== 0) {
@@ -84,15 +93,16 @@ export class WanVae {
     // The reference tiles the patches of a 2.2 encoder, and the pixels of everything else.
     const sizes = tiling && scaleTiling(tiling, patch);
     const frames = frameByFrame(video);
-    if (!sizes || !needsTiles(H, W, sizes)) return this.#encodeWhole(frames, options);
+    if (!sizes || !needsTiles(H, W, sizes)) return this.#encodeWhole(frames, options, finish);
     const F = latentFrames(this.config, video.shape[0]);
-    return this.#inTiles(await broughtFrom(this.#engine.gpu.device, frames), sizes, {
+    const tiled = await this.#inTiles(await broughtFrom(this.#engine.gpu.device, frames), sizes, {
       shape: [F, H / pixels, W / pixels, 2 * this.config.z_dim],
       tiling: scaleTiling(sizes, 1 / pixels),
       grain: 1,
       options,
-      run: (tile, each) => this.#encodeWhole(tile, each),
+      run: (tile, each) => this.#encodeWhole(tile, each, (moments) => moments),
     });
+    return finish(tiled);
   }
 
   /**
@@ -164,21 +174,21 @@ export class WanVae {
     this.#weights.destroy();
   }
 
-  async #encodeWhole(video: SparseVideo, options: VaeRunOptions): Promise<Volume> {
+  async #encodeWhole(
+    video: SparseVideo,
+    options: VaeRunOptions,
+    finish: (moments: Volume) => Volume,
+  ): Promise<Volume> {
     const [T, H, W] = video.shape;
-    const { z_dim } = this.config;
     const pixels = pixelsPerLatent(this.config);
-    const shape = [latentFrames(this.config, T), H / pixels, W / pixels, 2 * z_dim] as const;
-    const moments = new Float32Array(shape.reduce((a, b) => a * b, 1));
+    const [h, w, C] = [H / pixels, W / pixels, 2 * this.config.z_dim];
     const chunk = chunkFrames(this.config);
     const used = 1 + Math.floor((T - 1) / chunk) * chunk;
     const bounds = boundsOf(used, chunk * (this.#options.latentsPerChunk ?? 1));
-    let at = 0;
-    for await (const part of this.#run('encode', video, bounds, options)) {
-      moments.set(part, at);
-      at += part.length;
-    }
-    return { values: moments, shape };
+    const parts: Volume[] = [];
+    for await (const values of this.#run('encode', video, bounds, options))
+      parts.push(finish({ values, shape: [values.length / (h * w * C), h, w, C] }));
+    return joined(parts);
   }
 
   /** `streamed`: how many frames of the stream came before; undefined for a video of its own. */
