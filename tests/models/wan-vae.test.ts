@@ -136,7 +136,7 @@ describe.each(testGpus().slice(0, 1))('the Wan autoencoder on $name', (open) => 
       whole.encode(cut(video, y, x, tiling));
     const encoded = new Mosaic([3, 5, 7, 3], scaleTiling(tiling, 1 / 4), 1);
     for (const y of [0, 12]) {
-      encoded.addRow([await alone(y, 0), await alone(y, 12), await alone(y, 24)]);
+      for (const x of [0, 12, 24]) encoded.add(await alone(y, x));
     }
     expect(furthest(latents.values, encoded.volume.values)).toBeLessThan(1e-5);
     const frames = await tiled.decodeAll(latents);
@@ -145,7 +145,7 @@ describe.each(testGpus().slice(0, 1))('the Wan autoencoder on $name', (open) => 
     const latentTile = async (y: number, x: number): Promise<Volume> =>
       whole.decodeAll(cut(latents, y, x, scaleTiling(tiling, 1 / 4)));
     for (const y of [0, 3]) {
-      decoded.addRow([await latentTile(y, 0), await latentTile(y, 3), await latentTile(y, 6)]);
+      for (const x of [0, 3, 6]) decoded.add(await latentTile(y, x));
     }
     expect(furthest(frames.values, decoded.volume.values)).toBeLessThan(1e-5);
     tiled.destroy();
@@ -179,7 +179,7 @@ describe('tiles', () => {
     const whole = random('whole', [2, 11, 7, 3]);
     const mosaic = new Mosaic(whole.shape, tiling, 1);
     for (const y of startsOf(11, tiling.rows)) {
-      mosaic.addRow(startsOf(7, tiling.columns).map((x) => cut(whole, y, x, tiling)));
+      for (const x of startsOf(7, tiling.columns)) mosaic.add(cut(whole, y, x, tiling));
     }
     expect(furthest(mosaic.volume.values, whole.values)).toBeLessThan(1e-6);
   });
@@ -192,7 +192,8 @@ describe('tiles', () => {
     const row = { rows: { tile: 1, stride: 1 }, columns: { tile: 6, stride: 2 } };
     const mixed = (grain: number): number[] => {
       const mosaic = new Mosaic([1, 1, 8, 1], row, grain);
-      mosaic.addRow([flat(0), flat(1)]);
+      mosaic.add(flat(0));
+      mosaic.add(flat(1));
       return [...mosaic.volume.values.subarray(0, 4)];
     };
     expect(mixed(1)).toEqual([0, 0, 0, 0.25]);

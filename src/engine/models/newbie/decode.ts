@@ -122,14 +122,12 @@ async function decodeTiles(
   let done = 0;
   try {
     for (const y of rows) {
-      const tiles: Volume[] = [];
       for (const x of columns) {
         const onProgress = (part: number): void =>
           options.onProgress?.((done + part) / (rows.length * columns.length));
-        tiles.push(await decoder.decode(cut(whole, y, x, tiling), { ...options, onProgress }));
+        mosaic.add(await decoder.decode(cut(whole, y, x, tiling), { ...options, onProgress }));
         done++;
       }
-      mosaic.addRow(tiles);
     }
   } finally {
     decoder.destroy();

@@ -46,16 +46,21 @@ export function cut(
 }
 
 /**
- * Puts rows of processed tiles together. Neighbours are mixed linearly where they overlap, first with the tile above, then
+ * Puts processed tiles together. Neighbours are mixed linearly where they overlap, first with the tile above, then
  * with the tile on the left; of each tile the corner of one stride by one stride stays. The mix changes in steps of
- * `grain` pixels: 1, or the patch size of a network that works on patches.
+ * `grain` pixels: 1, or the patch size of a network that works on patches. Of a tile nothing is kept beside the whole but
+ * the edges that others overlap with.
  */
 export class Mosaic {
   readonly #whole: Volume;
   readonly #tiling: Tiling;
   readonly #grain: number;
-  #above: readonly Volume[] = [];
+  /** Lower edges of the last tiles, one a column. */
+  readonly #above: Volume[] = [];
+  /** Right edge of the last tile in this row. */
+  #left: Volume | undefined;
   #y = 0;
+  #x = 0;
 
   constructor(shape: Volume['shape'], tiling: Tiling, grain: number) {
     this.#whole = { shape, values: new Float32Array(shape.reduce((a, b) => a * b, 1)) };
@@ -63,21 +68,26 @@ export class Mosaic {
     this.#grain = grain;
   }
 
-  /** The whole, complete once every row was added. */
+  /** The whole, complete once every tile was added. */
   get volume(): Volume {
     return this.#whole;
   }
 
-  /** Adds the next row of tiles, from left to right. Changes their values. */
-  addRow(tiles: readonly Volume[]): void {
-    tiles.forEach((tile, j) => {
-      const [above, left] = [this.#above[j], tiles[j - 1]];
-      if (above) this.#mix(above, tile, 1);
-      if (left) this.#mix(left, tile, 2);
-      this.#place(tile, j * this.#tiling.columns.stride);
-    });
-    this.#above = tiles;
-    this.#y += this.#tiling.rows.stride;
+  /** Adds the next tile, row after row from left to right. Changes its values. */
+  add(tile: Volume): void {
+    const { rows, columns } = this.#tiling;
+    const column = this.#x / columns.stride;
+    const above = this.#above[column];
+    if (above) this.#mix(above, tile, 1);
+    if (this.#left) this.#mix(this.#left, tile, 2);
+    this.#place(tile, this.#x);
+    this.#above[column] = edgeOf(tile, 1, rows);
+    this.#left = edgeOf(tile, 2, columns);
+    this.#x += columns.stride;
+    if (this.#x < this.#whole.shape[2]) return;
+    this.#x = 0;
+    this.#y += rows.stride;
+    this.#left = undefined;
   }
 
   /** Mixes the end of `before` into the start of `tile` along an axis: 1 rows, 2 columns. */
@@ -116,6 +126,15 @@ export class Mosaic {
       }
     }
   }
+}
+
+/** A copy of what the next tile along an axis overlaps with: 1 rows, 2 columns. */
+function edgeOf(tile: Volume, axis: 1 | 2, { tile: length, stride }: Span): Volume {
+  const [, H, W] = tile.shape;
+  const extent = Math.min(tile.shape[axis], length - stride);
+  const [h, w] = axis === 1 ? [extent, W] : [H, extent];
+  const whole = (side: number): Span => ({ tile: side, stride: side });
+  return cut(tile, H - h, W - w, { rows: whole(h), columns: whole(w) });
 }
 
 const stepOf = (at: number, grain: number): number => Math.floor(at / grain) * grain;

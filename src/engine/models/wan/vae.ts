@@ -276,14 +276,12 @@ export class WanVae {
     const [rows, columns] = [startsOf(H, sizes.rows), startsOf(W, sizes.columns)];
     let done = 0;
     for (const y of rows) {
-      const tiles: Volume[] = [];
       for (const x of columns) {
         const onProgress = (part: number): void =>
           plan.options.onProgress?.((done + part) / (rows.length * columns.length));
-        tiles.push(await plan.run(cutFrames(whole, y, x, sizes), { ...plan.options, onProgress }));
+        mosaic.add(await plan.run(cutFrames(whole, y, x, sizes), { ...plan.options, onProgress }));
         done++;
       }
-      mosaic.addRow(tiles);
     }
     return mosaic.volume;
   }
