@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Gpu } from '../../src/engine/gpu/device.ts';
-import { sizeOf } from '../../src/engine/gpu/tensor.ts';
+import { createTensor, sizeOf, writeTensor } from '../../src/engine/gpu/tensor.ts';
 import { Graph } from '../../src/engine/graph/graph.ts';
 import { Executor } from '../../src/engine/graph/replay.ts';
 import { readVaeConfig } from '../../src/engine/models/wan/vae-config.ts';
@@ -123,6 +123,33 @@ describe.each(testGpus().slice(0, 1))('the Wan autoencoder on $name', (open) => 
     expect(chunks).toEqual([0, 1, 1, 2, 3, 2]);
     vae.destroy();
   });
+
+  it.each([
+    ['whole', 'never'],
+    ['in tiles', { rows: { tile: 8, stride: 4 }, columns: { tile: 8, stride: 4 } }],
+  ] as const)(
+    '%s takes frames that are missing for grey, on the host and on the device',
+    async (_, tiling) => {
+      const gpu = await open.gpu();
+      const vae = model(gpu, wan21, { tiling });
+      const shape = [13, 8, 12, 3] as const;
+      const first = random('first', [1, 8, 12, 3]).values;
+      const last = random('last', [1, 8, 12, 3]).values;
+      const values = new Float32Array(sizeOf(shape));
+      values.set(first);
+      values.set(last, values.length - last.length);
+      const whole = await vae.encode({ values, shape });
+      const onDevice = createTensor(gpu.device, 'last', [1, 8, 12, 3]);
+      writeTensor(gpu.device, onDevice, last);
+      await vae.encode(random('video', shape)); // nothing of another video may stay
+      for (const end of [last, onDevice]) {
+        const known = new Map([[0, first] as const, [12, end] as const]);
+        expect(await vae.encode({ shape, known })).toEqual(whole);
+      }
+      onDevice.buffer.destroy();
+      vae.destroy();
+    },
+  );
 
   it('in tiles gives what its tiles give alone, mixed', async () => {
     const gpu = await open.gpu();
