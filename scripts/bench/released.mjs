@@ -14,10 +14,12 @@ import { columns, number } from './table.mjs';
 
 /** @typedef {import('../../bench/released/run.ts').ReleasedRow} ReleasedRow */
 /** @typedef {import('../../bench/released/run.ts').RowResult} RowResult */
-/** @typedef {{ bytes: number, backing: number }} Heap most bytes of the worker's heap, and of the arrays behind it */
+/** @typedef {{ bytes: number, backing: number, samples: { ms: number, backing: number }[] }} Heap most bytes of the worker's heap, and of the arrays behind it; the latter as they were over the run */
 
 const MODEL = '/model';
 const WEIGHTS = 'transformer/diffusion_pytorch_model.safetensors';
+/** How often the worker's memory is looked at. */
+const SAMPLE_MS = 200;
 /** Bytes that are read to learn how fast this machine reads at best. */
 const PROBE_BYTES = 1e9;
 const GIB = 2 ** 30;
@@ -172,7 +174,9 @@ function parseRow(text) {
  */
 async function watched(page, job, seconds) {
   let told = 0;
-  const heap = { bytes: 0, backing: 0 };
+  /** @type {Heap} */
+  const heap = { bytes: 0, backing: 0, samples: [] };
+  const begun = performance.now();
   const sampler = setInterval(() => {
     for (const worker of page.workers()) {
       worker.client
@@ -181,10 +185,11 @@ async function watched(page, job, seconds) {
           heap.bytes = Math.max(heap.bytes, usedSize);
           const { backingStorageSize = 0 } = /** @type {{ backingStorageSize?: number }} */ (more);
           heap.backing = Math.max(heap.backing, backingStorageSize);
+          heap.samples.push({ ms: performance.now() - begun, backing: backingStorageSize });
         })
         .catch(() => undefined);
     }
-  }, 500);
+  }, SAMPLE_MS);
   const timer = setInterval(() => {
     void page
       .evaluate(() => globalThis.released.said())
@@ -217,13 +222,19 @@ async function watched(page, job, seconds) {
  */
 function describe(result, { limit, wire, disk }) {
   const { stages, stepMs, readings } = result;
-  const widths = [24, -9, -9, -10, -9];
+  const widths = [24, -9, -9, -10, -11, -9];
   const text = (/** @type {number} */ ms) => (ms / 1000).toFixed(2);
   const readIn = (/** @type {string} */ stage) =>
     readings
       .filter((each) => each.stage === stage)
       .reduce((sum, each) => sum + each.readMs + each.keepMs, 0);
+  let until = 0;
   const lines = stages.map(({ name, ms, peakBytes, tflop }) => {
+    const from = until;
+    until = name === 'decode' ? Infinity : until + ms; // frames are written while others are decoded
+    const arrays = result.heap.samples
+      .filter((sample) => sample.ms >= from && sample.ms < until)
+      .reduce((most, { backing }) => Math.max(most, backing), 0);
     const busy = Math.max(1, ms - readIn(name));
     const speed = tflop > 0 ? (1000 * tflop) / busy : 0;
     const share = speed > 0 && limit > 0 ? ` (${((100 * speed) / limit).toFixed(1)} %)` : '';
@@ -233,6 +244,7 @@ function describe(result, { limit, wire, disk }) {
         text(ms),
         text(busy),
         (peakBytes / GIB).toFixed(2),
+        arrays > 0 ? number(arrays / 1e6) : '',
         speed > 0 ? number(speed) + share : '',
       ],
       widths,
@@ -246,7 +258,7 @@ function describe(result, { limit, wire, disk }) {
     return `  ${stage}: ${part} from ${from}, ${number(bytes / 1e9)} GB in ${text(readMs)} s, ${number(rate / 1e9)} GB/s, ${share}${kept}`;
   });
   return [
-    columns(['stage', 's', 's busy', 'peak GiB', 'TFLOP/s'], widths),
+    columns(['stage', 's', 's busy', 'peak GiB', 'arrays MB', 'TFLOP/s'], widths),
     ...lines,
     `steps: ${stepMs.map(text).join(' ')} s`,
     ...reads,
