@@ -9,10 +9,10 @@ function files() {
   const written: string[] = [];
   let isFull = false;
   const store: CheckpointFiles = {
-    async write(folder, file, content) {
+    async write(folder, file, pieces) {
       if (isFull) throw new DOMException('full', 'QuotaExceededError');
       written.push(file);
-      all.set(`${folder}/${file}`, content.slice());
+      all.set(`${folder}/${file}`, Uint8Array.from(pieces.flatMap((piece) => [...piece])));
     },
     read: async (folder, file) => all.get(`${folder}/${file}`),
     async remove(folder) {

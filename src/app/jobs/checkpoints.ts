@@ -7,9 +7,12 @@ import { folderAt, readFile, removeEntry, writeFile } from '../storage/folders.t
 
 type Values = Checkpoint['state'];
 
+type Pieces = readonly Uint8Array<ArrayBuffer>[];
+
 /** Files in folders by name; OPFS, or memory in tests. */
 export type CheckpointFiles = {
-  write(folder: string, file: string, content: Uint8Array<ArrayBuffer>): Promise<void>;
+  /** Writes pieces one after the other, all or nothing. */
+  write(folder: string, file: string, pieces: Pieces): Promise<void>;
   read(folder: string, file: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
   remove(folder: string): Promise<void>;
 };
@@ -20,7 +23,7 @@ const STATE = 'state';
 
 /** Returns the files of the page's origin. Calls throw `storage/…`. */
 export const privateFiles = (): CheckpointFiles => ({
-  write: async (folder, file, content) => writeFile(await folderAt(FOLDER, folder), file, content),
+  write: async (folder, file, pieces) => writeFile(await folderAt(FOLDER, folder), file, ...pieces),
   async read(folder, file) {
     const found = await readFile(await folderAt(FOLDER, folder), file);
     return found && new Uint8Array(await found.arrayBuffer());
@@ -97,23 +100,20 @@ type Header = {
 };
 
 /** Layout: length of the header in bytes (u32), the header as JSON padded with spaces to four bytes, the values as f32. */
-function encode(header: Header, values: Values): Uint8Array<ArrayBuffer> {
+function encode(header: Header, values: Values): Pieces {
   const lengths = Object.entries(values).map(([name, { length }]) => [name, length] as const);
   const json = JSON.stringify({ ...header, lengths });
   const bytes = new TextEncoder().encode(json);
   const start = 4 + Math.ceil(bytes.length / 4) * 4;
-  const total = lengths.reduce((sum, [, length]) => sum + length, 0);
-  const file = new Uint8Array(start + 4 * total).fill(0x20, 4, start);
-  new DataView(file.buffer).setUint32(0, start - 4, true);
-  file.set(bytes, 4);
-  let at = start;
-  for (const [name, length] of lengths) {
-    const floats = values[name];
-    if (floats) file.set(new Uint8Array(floats.buffer, floats.byteOffset, 4 * length), at);
-    at += 4 * length;
-  }
-  return file;
+  const head = new Uint8Array(start).fill(0x20, 4);
+  new DataView(head.buffer).setUint32(0, start - 4, true);
+  head.set(bytes, 4);
+  return [head, ...Object.values(values).map(bytesOf)];
 }
+
+/** The bytes of values, not copied. Nothing of ours is shared between threads. */
+const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array<ArrayBuffer> =>
+  new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
 
 function decode(
   file: Uint8Array<ArrayBuffer>,
@@ -128,7 +128,7 @@ function decode(
   let at = start;
   for (const [name, length] of lengths) {
     if (at + 4 * length > file.byteLength) return undefined;
-    values[name] = new Float32Array(file.buffer.slice(at, at + 4 * length));
+    values[name] = new Float32Array(file.buffer, at, length);
     at += 4 * length;
   }
   return at === file.byteLength ? { header, values } : undefined;

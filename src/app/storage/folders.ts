@@ -12,17 +12,17 @@ export async function folderAt(...names: readonly string[]): Promise<FileSystemD
   }
 }
 
-/** Writes a whole file; what was there stays when it fails. Throws `storage/quota`, `storage/busy`, `storage/forbidden`. */
+/** Writes a whole file, piece after piece; what was there stays when it fails. Throws `storage/quota`, `storage/busy`, `storage/forbidden`. */
 export async function writeFile(
   folder: FileSystemDirectoryHandle,
   name: string,
-  content: Blob | BufferSource | string,
+  ...pieces: readonly (Blob | BufferSource | string)[]
 ): Promise<void> {
   let stream: FileSystemWritableFileStream | undefined;
   try {
     const file = await folder.getFileHandle(name, { create: true });
     stream = await file.createWritable();
-    await stream.write(content);
+    for (const piece of pieces) await stream.write(piece);
     await stream.close();
   } catch (cause) {
     await stream?.abort().catch(() => undefined); // it may be closed already: the first failure counts
