@@ -6,7 +6,12 @@ import { GPUUsage } from '../src/engine/gpu/usage.ts';
 import { splitGrid } from '../src/engine/graph/split.ts';
 import { caseTensors, seeded } from '../src/engine/kernels/case.ts';
 import type { Tier } from '../src/engine/kernels/case.ts';
-import { boundTensors, uniformBytes, writeUniforms } from '../src/engine/kernels/declare.ts';
+import {
+  bindingsOf,
+  boundTensors,
+  uniformBytes,
+  writeUniforms,
+} from '../src/engine/kernels/declare.ts';
 import type { Arrays, Case, Kernel, Values } from '../src/engine/kernels/kernel.ts';
 import type { PipelineCache } from '../src/engine/kernels/pipelines.ts';
 
@@ -37,14 +42,14 @@ export async function prepareCall(options: CallOptions): Promise<KernelCall> {
   const { device } = gpu;
   const tensors = createTensors(options);
   const dtypes = Object.fromEntries([...tensors].map(([name, { dtype }]) => [name, dtype]));
-  const bound = boundTensors(kernel, dtypes);
+  const bound = boundTensors(kernel, dtypes, test.over);
   const variant = { kernel, bound, arithmetic: tier.arithmetic, values };
   const { pipeline, layout } = await pipelines.get(variant);
   const grids = splitGrid(kernel.grid(test.dims, values), 0, {
     maxPerDimension: device.limits.maxComputeWorkgroupsPerDimension,
     maxFlops: Infinity,
   });
-  const buffers = bound.flatMap(({ name }) => tensors.get(name)?.buffer ?? []);
+  const buffers = bindingsOf(bound).flatMap(({ name }) => tensors.get(name)?.buffer ?? []);
   const uniforms: GPUBuffer[] = [];
   const parts = grids.map(({ base, grid }) => {
     const block = new DataView(new ArrayBuffer(uniformBytes(kernel)));
@@ -69,7 +74,8 @@ export async function prepareCall(options: CallOptions): Promise<KernelCall> {
     },
     outputs: new Map([...tensors].filter(([name]) => isWritten(kernel, name))),
     destroy() {
-      for (const buffer of [...buffers, ...uniforms]) buffer.destroy();
+      for (const { buffer } of tensors.values()) buffer.destroy();
+      for (const buffer of uniforms) buffer.destroy();
     },
   };
 }
@@ -91,9 +97,10 @@ function createTensors({
     if (!shape) continue;
     const tensor = createTensor(gpu.device, name, shape, dtype);
     tensors.set(name, tensor);
-    const given = inputs?.[name];
+    const read = role === 'out' ? test.over : name;
+    const given = read === undefined ? undefined : inputs?.[read];
     if (given) writeTensor(gpu.device, tensor, given);
-    else if (role !== 'out') writeTensor(gpu.device, tensor, patternFor(name, shape, test));
+    else if (read !== undefined) writeTensor(gpu.device, tensor, patternFor(read, shape, test));
   }
   return tensors;
 }

@@ -1,7 +1,7 @@
 /** Runs a kernel on a device and compares it with its CPU reference: every case, tuning and storage type. */
 import { describe, expect, it } from 'vitest';
 import type { Gpu } from '../../src/engine/gpu/device.ts';
-import type { DeviceTensor } from '../../src/engine/gpu/tensor.ts';
+import type { DeviceTensor, Dtype } from '../../src/engine/gpu/tensor.ts';
 import { createTensor, readTensor, sizeOf, writeTensor } from '../../src/engine/gpu/tensor.ts';
 import { GPUUsage } from '../../src/engine/gpu/usage.ts';
 import {
@@ -13,8 +13,8 @@ import {
   tunings,
 } from '../../src/engine/kernels/case.ts';
 import type { Tier } from '../../src/engine/kernels/case.ts';
-import { boundTensors, uniformBytes, writeUniforms } from '../../src/engine/kernels/declare.ts';
-import { resolveValues } from '../../src/engine/kernels/kernel.ts';
+import { bindingsOf, boundTensors, uniformBytes, writeUniforms } from '../../src/engine/kernels/declare.ts';
+import { outputOf, resolveValues } from '../../src/engine/kernels/kernel.ts';
 import type { Arrays, Case, Kernel, Values } from '../../src/engine/kernels/kernel.ts';
 import { PipelineCache } from '../../src/engine/kernels/pipelines.ts';
 import { splitGrid } from '../../src/engine/graph/split.ts';
@@ -41,18 +41,27 @@ type Way = { readonly tier: Tier; readonly values: Values };
 /**
  * A case with every tuning in one tier, and in the others with the values that the kernel comes with. The tier is another one
  * for the next case, so that a kernel's cases meet every tuning in every tier; compiling them all for each would take minutes.
+ * Where values go does not depend on how they are made: whether an output may lie over an input is told by one tuning for each
+ * type that the two are stored as.
  */
 function waysToRun(kernel: Kernel, test: Case, { caps }: Gpu): Way[] {
   const tiers = tiersOf(caps);
-  const whole = kernel.cases.indexOf(test) % tiers.length;
-  const hasEnough = kernel.cases.length >= tiers.length;
+  const apart = kernel.cases.filter(({ over }) => over === undefined);
+  const whole = apart.indexOf(test) % tiers.length;
+  const hasEnough = apart.length >= tiers.length;
+  const covered = new Set<Dtype | undefined>();
   return tiers.flatMap((tier, i) => {
     const situation = caseSituation(kernel, test, tier, caps);
     const all = tunings(kernel, situation, test.values);
     const usual = JSON.stringify(resolveValues(kernel, situation, test.values));
     const own = all.filter((values) => JSON.stringify(values) === usual);
-    const some = i === whole || !hasEnough || own.length === 0 ? all : own;
-    return some.map((values) => ({ tier, values }));
+    const ways = (some: readonly Values[]): Way[] => some.map((values) => ({ tier, values }));
+    if (test.over === undefined)
+      return ways(i === whole || !hasEnough || own.length === 0 ? all : own);
+    const type = situation.dtypes[test.over];
+    if (covered.has(type)) return [];
+    covered.add(type);
+    return ways([...own, ...all].slice(0, 1));
   });
 }
 
@@ -91,14 +100,13 @@ async function runKernel(
   for (const { name, dtype } of caseTensors(kernel, test, tier)) {
     const shape = shapes[name];
     if (!shape) continue;
+    const held = inputs[test.over && name === outputOf(kernel) ? test.over : name];
     const tensor = createTensor(device, name, shape, dtype);
-    writeTensor(device, tensor, inputs[name] ?? new Float32Array(sizeOf(shape)).fill(12345));
+    writeTensor(device, tensor, held ?? new Float32Array(sizeOf(shape)).fill(12345));
     tensors.set(name, tensor);
   }
-  const bound = boundTensors(
-    kernel,
-    Object.fromEntries([...tensors].map(([name, { dtype }]) => [name, dtype])),
-  );
+  const dtypes = Object.fromEntries([...tensors].map(([name, { dtype }]) => [name, dtype]));
+  const bound = boundTensors(kernel, dtypes, test.over);
   const { pipeline, layout } = await cacheOf(gpu).get({
     kernel,
     bound,
@@ -123,7 +131,7 @@ async function runKernel(
       usage: GPUUsage.uniform | GPUUsage.copyDst,
     });
     device.queue.writeBuffer(uniforms, 0, block.buffer);
-    const resources: GPUBindingResource[] = bound.map(({ name }) => ({
+    const resources: GPUBindingResource[] = bindingsOf(bound).map(({ name }) => ({
       buffer: tensors.get(name)!.buffer,
     }));
     const entries = [...resources, { buffer: uniforms }].map((resource, binding) => ({

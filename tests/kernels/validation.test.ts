@@ -103,7 +103,7 @@ const variantsOf = (kernel: Kernel, caps: Capabilities) =>
   tiersOf(caps).flatMap((tier) =>
     [...kernel.cases, ...kernel.bench].flatMap((test) => {
       const situation = caseSituation(kernel, test, tier, caps);
-      const bound = boundTensors(kernel, situation.dtypes);
+      const bound = boundTensors(kernel, situation.dtypes, situation.over);
       const { arithmetic } = tier;
       return tunings(kernel, situation, test.values).map((values) => ({
         ...{ kernel, bound, arithmetic, values },

@@ -14,6 +14,7 @@ import type { Compiled, PipelineCache } from '../kernels/pipelines.ts';
 import { selectVariant, situationOf } from '../kernels/select.ts';
 import type { Graph, Tensor } from './graph.ts';
 import { offsetOf, rootOf } from './graph.ts';
+import { coveredBy } from './over.ts';
 import type { MemoryPlan } from './plan.ts';
 import { planMemory } from './plan.ts';
 import { splitGrid } from './split.ts';
@@ -207,11 +208,11 @@ type Lowered = {
 
 const lower = (graph: Graph, caps: Capabilities): Lowered[] =>
   graph.nodes.flatMap((node) =>
-    node.op.lower(node).map((dispatch) => ({
-      scope: node.scope,
-      dispatch,
-      situation: situationOf(dispatch, caps, graph.precision === 'f16'),
-    })),
+    node.op.lower(node).map((call) => {
+      const dispatch = { ...call, over: coveredBy(call) };
+      const situation = situationOf(dispatch, caps, graph.precision === 'f16');
+      return { scope: node.scope, dispatch, situation };
+    }),
   );
 
 /** Whether a call may run any number of times before the first replay: it writes nothing but activations. */
@@ -222,7 +223,7 @@ const isRepeatable = ({ kernel, tensors }: Dispatch<Tensor>): boolean =>
   });
 
 const isActivation = (tensor: Tensor, role: TensorRole): boolean =>
-  (role === 'out' || role === 'inout') && rootOf(tensor).source.kind === 'activation';
+  role === 'out' && rootOf(tensor).source.kind === 'activation';
 
 async function compileCall(
   { scope, dispatch, situation }: Lowered,
@@ -241,11 +242,11 @@ async function compileCall(
 }
 
 const bindingsOf = (
-  { kernel, tensors }: Dispatch<Tensor>,
+  { kernel, tensors, over }: Dispatch<Tensor>,
   locate: (tensor: Tensor) => Location,
 ): Location[] =>
   Object.keys(kernel.tensors).flatMap((name) => {
-    const tensor = tensors[name];
+    const tensor = name === over ? undefined : tensors[name];
     return tensor ? [locate(tensor)] : [];
   });
 
@@ -312,11 +313,11 @@ function bindCalls(
 /** Throws `graph/aliased` when a dispatch would bind bytes twice, which WebGPU refuses unless both are read-only. */
 function checkDistinct(
   label: string,
-  { kernel, tensors }: Dispatch<Tensor>,
+  { kernel, tensors, over }: Dispatch<Tensor>,
   locate: (tensor: Tensor) => Location,
 ): void {
   const ranges = Object.entries(kernel.tensors).flatMap(([name, { role }]) => {
-    const tensor = role === 'weight' ? undefined : tensors[name];
+    const tensor = role === 'weight' || name === over ? undefined : tensors[name];
     return tensor ? [{ name, ...locate(tensor) }] : [];
   });
   ranges.forEach((range, i) => {

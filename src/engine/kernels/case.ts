@@ -55,7 +55,7 @@ export function caseSituation(
   const dtypes = Object.fromEntries(
     caseTensors(kernel, test, tier).map(({ name, dtype }) => [name, dtype]),
   );
-  return { caps, dims: test.dims, arithmetic: tier.arithmetic, dtypes };
+  return { caps, dims: test.dims, arithmetic: tier.arithmetic, dtypes, over: test.over };
 }
 
 /** Returns every combination of the tunable values that can run in a situation, complete with all other values. */

@@ -13,7 +13,12 @@
 import type { Dtype } from '../gpu/tensor.ts';
 import type { Arithmetic, Dims, Situation, TensorRole, Values } from './kernel.ts';
 
-type Bound = { readonly name: string; readonly role: TensorRole; readonly dtype: Dtype };
+type Bound = {
+  readonly name: string;
+  readonly role: TensorRole;
+  readonly dtype: Dtype;
+  readonly under?: string;
+};
 
 /** Whether rows of C values are whole runs of QUADS groups. */
 export const fitsQuads = ({ QUADS }: Values, { C = 1 }: Dims): boolean =>
@@ -34,30 +39,28 @@ export const quadsFor = (dims: Dims, arithmetic: Arithmetic): Values => ({
 /** Whether a tensor is bound in runs of 16 bytes where the kernel's own accessors have eight. */
 export const isWide = ({ dtype }: Bound, quads: number): boolean => quads > 1 && dtype === 'f16';
 
-/** Returns the binding of a tensor of halves in runs of 16 bytes, and `loadX`. */
-export function declareWide({ name, role }: Bound, binding: number): string {
-  const access = role === 'weight' ? 'read' : 'read_write';
-  return `@group(0) @binding(${binding}) var<storage, ${access}> ${name}: array<vec4u>;
-fn load${nameOf(name)}(i: u32) -> vec4f {
-  let run = ${name}[i / 2u];
+/** Returns `loadX` of a tensor of halves that is bound in runs of 16 bytes. */
+export function loadWide({ name, under = name }: Bound): string {
+  return `fn load${nameOf(name)}(i: u32) -> vec4f {
+  let run = ${under}[i / 2u];
   let held = select(run.xy, run.zw, (i & 1u) == 1u);
   return ${floats('held.x', 'held.y')};
 }`;
 }
 
 /** Returns `loadsX` and `storesX` of a tensor. */
-export function declareQuads({ name, role, dtype }: Bound, quads: number): string {
+export function declareQuads({ name, role, dtype, under = name }: Bound, quads: number): string {
   const Name = nameOf(name);
   const groups = Array.from({ length: quads }, (_, q) => q);
   const wide = isWide({ name, role, dtype }, quads);
   const loads = wide
-    ? `let run = ${name}[i]; return Quads(${floats('run.x', 'run.y')}, ${floats('run.z', 'run.w')});`
+    ? `let run = ${under}[i]; return Quads(${floats('run.x', 'run.y')}, ${floats('run.z', 'run.w')});`
     : `return Quads(${groups.map((q) => `load${Name}(${quads}u * i + ${q}u)`).join(', ')});`;
   const stores = wide
-    ? `${name}[i] = vec4u(halves(own[0].xy), halves(own[0].zw), halves(own[1].xy), halves(own[1].zw));`
+    ? `${under}[i] = vec4u(halves(own[0].xy), halves(own[0].zw), halves(own[1].xy), halves(own[1].zw));`
     : groups.map((q) => `store${Name}(${quads}u * i + ${q}u, own[${q}]);`).join(' ');
   return [
-    ...(wide ? [`fn run${Name}(i: u32) -> vec4u { return ${name}[i]; }`] : []),
+    ...(wide ? [`fn run${Name}(i: u32) -> vec4u { return ${under}[i]; }`] : []),
     `fn loads${Name}(i: u32) -> Quads { ${loads} }`,
     ...(role === 'weight' ? [] : [`fn stores${Name}(i: u32, own: Quads) { ${stores} }`]),
   ].join('\n');

@@ -4,25 +4,37 @@ import { isIntegerType } from '../gpu/integers.ts';
 import { preprocess } from '../gpu/preprocess.ts';
 import { matrixDirectives } from '../gpu/subgroup-matrix.ts';
 import type { Dtype } from '../gpu/tensor.ts';
-import { declareQuads, declareWide, isWide, quadTypes } from './declare-quads.ts';
+import { declareQuads, isWide, loadWide, quadTypes } from './declare-quads.ts';
 import type { Arithmetic, Kernel, TensorRole, UniformType, Values } from './kernel.ts';
+import { outputOf } from './kernel.ts';
 
 export type BoundTensor = {
   readonly name: string;
   readonly role: TensorRole;
   readonly dtype: Dtype;
+  /** The output that lies over this input, whose binding serves both. */
+  readonly under?: string;
 };
 
-/** Returns the tensors that a call binds, in binding order: those given, by the order of the descriptor. */
+/**
+ * Returns the tensors of a call: those given, by the order of the descriptor. The output is written over the input
+ * `over`, if that is named.
+ */
 export function boundTensors(
   kernel: Kernel,
   dtypes: Readonly<Record<string, Dtype | undefined>>,
+  over?: string,
 ): BoundTensor[] {
   return Object.entries(kernel.tensors).flatMap(([name, { role }]) => {
     const dtype = dtypes[name];
-    return dtype ? [{ name, role, dtype }] : [];
+    const under = name === over && { under: outputOf(kernel) };
+    return dtype ? [{ name, role, dtype, ...under }] : [];
   });
 }
+
+/** Returns those that have a binding of their own, in binding order. */
+export const bindingsOf = (bound: readonly BoundTensor[]): BoundTensor[] =>
+  bound.filter(({ under }) => under === undefined);
 
 /** A kernel with everything that its text depends on. */
 export type Variant = {
@@ -41,6 +53,7 @@ export function shaderCode(
   features: ReadonlySet<string>,
 ): string {
   const quads = Number(values['QUADS'] ?? 0);
+  const bindings = bindingsOf(bound);
   const header = [
     ...directives(kernel, arithmetic, features),
     `alias Real = ${arithmetic};`,
@@ -48,11 +61,12 @@ export function shaderCode(
     `struct Params { base: vec3u, ${Object.entries(kernel.uniforms)
       .map(([name, type]) => `${name}: ${type}`)
       .join(', ')} }`,
-    ...bound.map((tensor, index) =>
-      isWide(tensor, quads) ? declareWide(tensor, index) : declareTensor(tensor, index, arithmetic),
+    ...bindings.map((tensor, index) => declareBinding(tensor, index, quads)),
+    ...bound.map((tensor) =>
+      isWide(tensor, quads) ? loadWide(tensor) : declareTensor(tensor, arithmetic),
     ),
     ...(quads > 0 ? [quadTypes(quads), ...bound.map((each) => declareQuads(each, quads))] : []),
-    `@group(0) @binding(${bound.length}) var<uniform> p: Params;`,
+    `@group(0) @binding(${bindings.length}) var<uniform> p: Params;`,
   ].join('\n');
   const present = Object.fromEntries(
     Object.keys(kernel.tensors).map((name) => [
@@ -141,36 +155,36 @@ const ELEMENT: Readonly<Record<Dtype, string>> = {
   i4x64: 'vec4u',
 };
 
-function declareTensor(
-  { name, role, dtype }: BoundTensor,
-  binding: number,
-  arithmetic: Arithmetic,
-): string {
-  const Name = name.charAt(0).toUpperCase() + name.slice(1);
+function declareBinding(tensor: BoundTensor, binding: number, quads: number): string {
+  const { name, role, dtype } = tensor;
   const access = role === 'weight' ? 'read' : 'read_write';
-  const element = ELEMENT[dtype];
-  const lines = [
-    `@group(0) @binding(${binding}) var<storage, ${access}> ${name}: array<${element}>;`,
-  ];
+  const element = isWide(tensor, quads) ? 'vec4u' : ELEMENT[dtype];
+  return `@group(0) @binding(${binding}) var<storage, ${access}> ${name}: array<${element}>;`;
+}
+
+function declareTensor({ name, role, dtype, under }: BoundTensor, arithmetic: Arithmetic): string {
+  const Name = name.charAt(0).toUpperCase() + name.slice(1);
+  const held = under ?? name;
+  const lines: string[] = [];
   if (dtype === 'f32') {
-    lines.push(`fn load${Name}(i: u32) -> vec4f { return ${name}[i]; }`);
-    lines.push(`fn real${Name}(i: u32) -> Real4 { return Real4(${name}[i]); }`);
-    lines.push(`fn at${Name}(e: u32) -> f32 { return ${name}[e >> 2u][e & 3u]; }`);
+    lines.push(`fn load${Name}(i: u32) -> vec4f { return ${held}[i]; }`);
+    lines.push(`fn real${Name}(i: u32) -> Real4 { return Real4(${held}[i]); }`);
+    lines.push(`fn at${Name}(e: u32) -> f32 { return ${held}[e >> 2u][e & 3u]; }`);
     if (role !== 'weight')
-      lines.push(`fn store${Name}(i: u32, value: vec4f) { ${name}[i] = value; }`);
+      lines.push(`fn store${Name}(i: u32, value: vec4f) { ${held}[i] = value; }`);
   } else if (dtype === 'f16') {
     lines.push(
-      `fn load${Name}(i: u32) -> vec4f { let held = ${name}[i]; return vec4f(unpack2x16float(held.x), unpack2x16float(held.y)); }`,
+      `fn load${Name}(i: u32) -> vec4f { let held = ${held}[i]; return vec4f(unpack2x16float(held.x), unpack2x16float(held.y)); }`,
     );
-    const real = arithmetic === 'f16' ? `bitcast<vec4<f16>>(${name}[i])` : `load${Name}(i)`;
+    const real = arithmetic === 'f16' ? `bitcast<vec4<f16>>(${held}[i])` : `load${Name}(i)`;
     lines.push(`fn real${Name}(i: u32) -> Real4 { return ${real}; }`);
     lines.push(
-      `fn at${Name}(e: u32) -> f32 { return unpack2x16float(${name}[e >> 2u][(e >> 1u) & 1u])[e & 1u]; }`,
+      `fn at${Name}(e: u32) -> f32 { return unpack2x16float(${held}[e >> 2u][(e >> 1u) & 1u])[e & 1u]; }`,
     );
     if (role !== 'weight') {
       lines.push(`fn store${Name}(i: u32, value: vec4f) {`);
       lines.push('  let held = clamp(value, vec4f(-65504.0), vec4f(65504.0));');
-      lines.push(`  ${name}[i] = vec2u(pack2x16float(held.xy), pack2x16float(held.zw));\n}`);
+      lines.push(`  ${held}[i] = vec2u(pack2x16float(held.xy), pack2x16float(held.zw));\n}`);
     }
   }
   return lines.join('\n');

@@ -20,6 +20,7 @@ export const elementwise = defineKernel({
     ...streamValues(dims, caps, arithmetic),
     REPEATS: dims['bRows'] !== dims['rows'] || dims['repeatEach'] !== 1,
   }),
+  over: ({ rows, bRows, repeatEach }) => (bRows === rows && repeatEach === 1 ? ['x', 'b'] : ['x']),
   grid: ({ rows = 1, C = 1 }, values) => streamGrid(rows * Math.ceil(C / 4), values),
   cost: ({ rows = 1, C = 1 }) => ({ flops: 4 * rows * C, bytes: 6 * rows * C }),
   shapes: ({ rows = 1, C = 1, bRows = 1 }) => ({ x: [rows, C], b: [bRows, C], y: [rows, C] }),
@@ -48,6 +49,12 @@ export const elementwise = defineKernel({
       values: { ACTIVATION: 'none', COMBINE: 'add' },
       why: 'whole runs of eight values, the last workgroup not full',
     },
+    ...['x', 'b'].map((over) => ({
+      dims: { rows: 42, C: 40, ...plain, bRows: 42 },
+      values: { ACTIVATION: 'none', COMBINE: 'add' },
+      over,
+      why: `over ${over}`,
+    })),
   ],
   bench: [
     {

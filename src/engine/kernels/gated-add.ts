@@ -16,6 +16,7 @@ export const gatedAdd = defineKernel({
     rowsPerGroup: 'u32',
   },
   tune: {},
+  over: () => ['residual', 'x'],
   grid: ({ rows = 1, C = 1 }) => [Math.ceil((rows * Math.ceil(C / 4)) / 64), 1, 1],
   cost: ({ rows = 1, C = 1 }) => ({ flops: 2 * rows * C, bytes: 8 * rows * C }),
   shapes: ({ rows = 1, C = 1, gateGroups = 1, gateParts = 1 }) => ({
@@ -35,6 +36,11 @@ export const gatedAdd = defineKernel({
       dims: { rows: 130, C: 4, gateGroups: 1, gateParts: 1, gatePart: 0, rowsPerGroup: 1 },
       why: 'one gate for all rows',
     },
+    ...['residual', 'x'].map((over) => ({
+      dims: { rows: 70, C: 6, gateGroups: 2, gateParts: 6, gatePart: 5, rowsPerGroup: 30 },
+      over,
+      why: `over ${over}`,
+    })),
   ],
   bench: [
     {

@@ -37,7 +37,6 @@ import { matmulTiled } from './matmul-tiled.ts';
 import { mend } from './mend.ts';
 import { norm } from './norm.ts';
 import { normHeld } from './norm-held.ts';
-import { qkNormRopeInPlace } from './qk-norm-rope-in-place.ts';
 import { qkNormRope } from './qk-norm-rope.ts';
 import { quantiseGroups, quantiseLongGroups } from './quantise-groups.ts';
 import { quantiseRows } from './quantise-rows.ts';
@@ -87,7 +86,6 @@ export const kernels: readonly Kernel[] = [
   norm,
   normHeld,
   qkNormRope,
-  qkNormRopeInPlace,
   elementwise,
   gatedAdd,
   decodeWeights,

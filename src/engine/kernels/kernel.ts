@@ -8,6 +8,7 @@
  *   storeX(i, vec4f)        for outputs; padding lanes must be written as zero (`keep` in lib/lanes.wgsl)
  * whatever the storage type of x is. Uniforms arrive as the struct `p`; `p.base` is added to the workgroup id, so that
  * a large grid can be cut into several dispatches. An optional tensor that is absent is not declared, and `HAS_X` is false.
+ * Where the output lies over an input (`over`), both are one binding, and the accessors of the input read the output's.
  */
 import type { Capabilities } from '../gpu/device.ts';
 import type { Dtype, Shape } from '../gpu/tensor.ts';
@@ -75,6 +76,8 @@ export type Situation = {
   readonly arithmetic: Arithmetic;
   /** Storage types by binding name; tensors that are left out are absent. */
   readonly dtypes: Readonly<Record<string, Dtype | undefined>>;
+  /** The input that the output is written over, by binding name; absent = the output has a place of its own. */
+  readonly over?: string | undefined;
 };
 
 export type UniformType = 'u32' | 'i32' | 'f32';
@@ -90,6 +93,8 @@ export type Case = {
   readonly absent?: readonly string[];
   /** Storage types in place of the tier's own, by name: quantised weights. */
   readonly stored?: Readonly<Record<string, Dtype>>;
+  /** The input that the output is written over; such a case is run with the kernel's own choice of values alone. */
+  readonly over?: string;
   /** Fills input `name`, element i; default: seeded values in -1..1. */
   readonly fill?: (name: string, i: number) => number;
   readonly tolerance?: Tolerance;
@@ -116,6 +121,12 @@ export type Kernel = {
   readonly choose?: (dims: Dims, caps: Capabilities, arithmetic: Arithmetic) => Values;
   /** Values that follow from all others, e.g. how often a loop goes round. */
   readonly derive?: (values: Values, dims: Dims) => Values;
+  /**
+   * Inputs over which the one output may be written, best first; absent = none. Of such an input each invocation reads
+   * what it writes itself and nothing else, before it writes it, and both have the same rows in the same layout. Values
+   * that it reads and throws away, because its place is outside, may be of any age.
+   */
+  readonly over?: (dims: Dims, values: Values) => readonly string[];
   readonly grid: (dims: Dims, values: Values) => Grid;
   readonly cost: (dims: Dims) => { readonly flops: number; readonly bytes: number };
   /** Logical shapes of the tensors for a test or bench case. */
@@ -140,7 +151,13 @@ export type Dispatch<T> = {
   readonly tensors: Readonly<Record<string, T | undefined>>;
   readonly dims: Dims;
   readonly values?: Values;
+  /** The input that the output is written over; both are the same place, bound once. */
+  readonly over?: string | undefined;
 };
+
+/** Returns the name of a kernel's output; the first of several. */
+export const outputOf = ({ tensors }: Kernel): string =>
+  Object.keys(tensors).find((name) => tensors[name]?.role === 'out') ?? '';
 
 /** Returns every `#param` value of a call: tuned defaults, the device's choice, the caller's, then what follows from them. */
 export function resolveValues(

@@ -50,10 +50,13 @@ export const matmulDp4a = defineKernel({
   shapes: (all) => ({ ...matmul.shapes(all), xScale: [all['M'] ?? 1, 1] }),
   cpu: dp4aCpu,
   tolerance: { f32: { abs: 2e-4, rel: 1e-5 }, f16: { abs: 2e-2, rel: 2e-3 } },
-  cases: INTEGER_TYPES.flatMap((type) => [
-    caseOf([70, 68, 150], type, 'edge tiles on every side', ['factor']),
-    caseOf([5, 9, 7], type, 'no axis is a multiple of four', BARE),
-  ]),
+  cases: [
+    ...INTEGER_TYPES.flatMap((type) => [
+      caseOf([70, 68, 150], type, 'edge tiles on every side', ['factor']),
+      caseOf([5, 9, 7], type, 'no axis is a multiple of four', BARE),
+    ]),
+    { ...caseOf([70, 68, 20], 'i8', 'over the residual', ['factor']), over: 'residual' },
+  ],
   bench: INTEGER_TYPES.map((type) => caseOf([4096, 4096, 4096], type, '4096³', BARE)),
 });
 

@@ -8,8 +8,8 @@ import { registerGrid, registerSuits, registerValues } from './register-product.
 const every: readonly Case[] = matmul.cases;
 /** Compiling is what takes time on processors: the cases that fill a tile, and one of small integers. */
 const cases = every
-  .filter(({ stored }) => stored === undefined || stored['w'] === 'i4')
-  .map((test) => (test.stored ? { ...test, dims: { ...test.dims, M: 40 } } : test))
+  .filter(({ stored }) => [undefined, 'i4'].includes(stored?.['w']))
+  .map((test) => (test.stored?.['w'] ? { ...test, dims: { ...test.dims, M: 40 } } : test))
   .filter(({ dims: { M = 1, N = 1 } }) => M * N >= 600);
 
 export const matmulTiled = defineKernel({

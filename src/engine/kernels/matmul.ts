@@ -32,6 +32,7 @@ export const matmul = defineKernel({
   tuneBy: ['M', 'N', 'K', 'planes'],
   tune: { RM: [4, 1, 2, 8] },
   choose: ({ M = 1 }) => ({ RM: M <= 16 ? 1 : M <= 32 ? 2 : 4 }),
+  over: ({ planes }) => (planes === 1 ? ['residual'] : []),
   grid: ({ M = 1, N = 1 }, { RM }) => [Math.ceil(N / 64), Math.ceil(M / (16 * Number(RM))), 1],
   cost: ({ M = 1, N = 1, K = 1, weightBits = 16 }) => ({
     flops: 2 * M * N * K,
@@ -109,6 +110,14 @@ export const matmul = defineKernel({
       values: { ACTIVATION: 'none' },
       absent: ['gate', 'factor', 'residual'],
       why: 'three products behind one another',
+    },
+    {
+      dims: { ...benchDims(18, 70, 20), gateGroups: 2, rowsPerGroup: 10 },
+      values: { ACTIVATION: 'none' },
+      absent: ['factor'],
+      stored: { residual: 'f32', y: 'f32' },
+      over: 'residual',
+      why: 'over the residual, edge tiles on every side',
     },
     ...INTEGER_TYPES.map((type) =>
       quantisedCase(

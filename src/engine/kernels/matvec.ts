@@ -61,6 +61,11 @@ export const matvec = defineKernel({
   ],
   cases: [
     { ...caseOf(5, 70, 150, 'all that can ride', { LANES: 32 }), absent: [] },
+    {
+      ...caseOf(1, 70, 20, 'over the residual', { LANES: 32, AHEAD: 1, BLOCKS: 1 }),
+      absent: ['factor'],
+      over: 'residual',
+    },
     caseOf(1, 9, 7, 'no axis is a multiple of four', { AHEAD: 1, BLOCKS: 2 }),
     ...INTEGER_TYPES.flatMap((type) => [
       quantisedCase(

@@ -1,7 +1,7 @@
 /** Compiles kernel variants, each once, all in parallel. */
 import { EngineError } from '../gpu/errors.ts';
 import type { Variant } from './declare.ts';
-import { shaderCode } from './declare.ts';
+import { bindingsOf, shaderCode } from './declare.ts';
 import type { Tuning } from './tunable.ts';
 
 export type Compiled = {
@@ -37,25 +37,28 @@ export class PipelineCache {
 
 /** Returns a text that tells variants apart on one device. */
 function variantKey({ kernel, bound, arithmetic, values }: Variant): string {
-  const tensors = bound.map(({ name, dtype }) => `${name}:${dtype}`).join(',');
+  const tensors = bound
+    .map(({ name, dtype, under }) => `${name}:${dtype}${under ? ` under ${under}` : ''}`)
+    .join(',');
   return `${kernel.name} ${arithmetic} ${tensors} ${Object.entries(values)
     .map(([k, v]) => `${k}=${v}`)
     .join(',')}`;
 }
 
 async function compile(device: GPUDevice, variant: Variant): Promise<Compiled> {
-  const { kernel, bound } = variant;
+  const { kernel } = variant;
+  const bindings = bindingsOf(variant.bound);
   const label = variantKey(variant);
   const code = shaderCode(variant, device.features);
   const layout = device.createBindGroupLayout({
     label,
     entries: [
-      ...bound.map(({ role }, binding): GPUBindGroupLayoutEntry => ({
+      ...bindings.map(({ role }, binding): GPUBindGroupLayoutEntry => ({
         binding,
         visibility: 4,
         buffer: { type: role === 'weight' ? 'read-only-storage' : 'storage' },
       })),
-      { binding: bound.length, visibility: 4, buffer: { type: 'uniform' } },
+      { binding: bindings.length, visibility: 4, buffer: { type: 'uniform' } },
     ],
   });
   const module = device.createShaderModule({ label, code });

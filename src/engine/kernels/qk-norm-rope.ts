@@ -26,6 +26,8 @@ export const qkNormRope = defineKernel({
   tuneBy: ['rows', 'heads', 'D'],
   tune: { TEAM: [64, 16] },
   choose: ({ heads = 1, D = 4 }) => ({ TEAM: heads * D <= 256 ? 16 : 64 }),
+  // Pairs that lie apart are read by two invocations.
+  over: (_, { PAIRING }) => (PAIRING === 'interleaved' ? ['x'] : []),
   grid: ({ rows = 1 }, { TEAM }) => [Math.ceil(rows / (64 / Number(TEAM))), 1, 1],
   cost: ({ rows = 1, heads = 1, D = 4 }) => ({
     flops: 8 * rows * heads * D,
@@ -45,6 +47,12 @@ export const qkNormRope = defineKernel({
       values: { PAIRING, NORM: true },
       why: `${PAIRING} pairs, norm over all heads, queries and keys`,
     })),
+    {
+      dims: { rows: 14, heads: 3, D: 24, rowsPerPosition: 1, planeRows: 7, eps: 1e-6 },
+      values: { PAIRING: 'interleaved', NORM: true },
+      over: 'x',
+      why: 'queries and keys where they lie',
+    },
     {
       dims: { rows: 10, heads: 1, D: 8, rowsPerPosition: 2, planeRows: 10, eps: 1e-6 },
       values: { PAIRING: 'half', NORM: false },

@@ -13,7 +13,7 @@ type Typed = { readonly dtype: Dtype };
 
 /** Returns the situation of a call; f16 arithmetic needs `half`, the device, and a first tensor stored as f16. */
 export function situationOf(
-  { kernel, tensors, dims }: Dispatch<Typed>,
+  { kernel, tensors, dims, over }: Dispatch<Typed>,
   caps: Capabilities,
   half: boolean,
 ): Situation {
@@ -22,7 +22,7 @@ export function situationOf(
   );
   const [first] = boundTensors(kernel, dtypes);
   const arithmetic = half && caps.f16 && first?.dtype === 'f16' ? 'f16' : 'f32';
-  return { caps, dims, arithmetic, dtypes };
+  return { caps, dims, arithmetic, dtypes, over };
 }
 
 /**
@@ -63,7 +63,7 @@ const HAS: Readonly<Record<ShaderFeature, (caps: Capabilities) => boolean>> = {
 /** Returns a kernel with values for a situation; it binds what the call gives, in the way that this kernel wants it. */
 export const variantOf = (kernel: Kernel, values: Values, situation: Situation): Variant => ({
   kernel,
-  bound: boundTensors(kernel, situation.dtypes),
+  bound: boundTensors(kernel, situation.dtypes, situation.over),
   arithmetic: situation.arithmetic,
   values,
 });

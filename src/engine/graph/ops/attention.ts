@@ -11,11 +11,10 @@ import {
   MOST_FRAMES,
   WIDEST_HELD,
 } from '../../kernels/frame-attention-held.ts';
-import { qkNormRopeInPlace } from '../../kernels/qk-norm-rope-in-place.ts';
 import type { Pairing } from '../../kernels/qk-norm-rope.ts';
 import { qkNormRope } from '../../kernels/qk-norm-rope.ts';
 import type { Inputs, Node, Op, Tensor } from '../graph.ts';
-import { checkShape, rootOf } from '../graph.ts';
+import { checkShape } from '../graph.ts';
 import { withPaddedHeads } from './heads.ts';
 
 export type AttentionInputs = Inputs & {
@@ -152,11 +151,7 @@ export const ropeOp: Op<RopeInputs, RopeAttrs> = {
       eps: norm?.eps ?? 0,
     };
     const values = { PAIRING: pairing, NORM: norm !== undefined };
-    const [y] = outputs;
-    // See passes/in-place.ts.
-    return y && rootOf(y) === rootOf(x)
-      ? [{ kernel: qkNormRopeInPlace, tensors: { x, weight, table }, dims, values }]
-      : [{ kernel: qkNormRope, tensors: { x, weight, table, y }, dims, values }];
+    return [{ kernel: qkNormRope, tensors: { x, weight, table, y: outputs[0] }, dims, values }];
   },
 };
 

@@ -1,13 +1,25 @@
 /** Replaces tensors in a graph: what passes do to the readers of a tensor that now comes from elsewhere. */
-import type { Graph, Inputs, Tensor } from '../graph.ts';
+import type { Graph, Inputs, Node, Tensor } from '../graph.ts';
 import { rootOf } from '../graph.ts';
 
 /** Lets every reader of a key of `by`, and of aliases of it, read its value instead. */
 export function substitute(graph: Graph, by: ReadonlyMap<Tensor, Tensor>): void {
   if (by.size === 0) return;
-  const known = new Map(by);
+  const replaced = replacement(by);
+  graph.nodes.forEach((node, index) => {
+    graph.nodes[index] = withInputs(node, replaced);
+  });
+  for (const [name, tensor] of graph.results) graph.results.set(name, replaced(tensor));
+}
+
+/**
+ * Returns what gives the value of `by` for its keys, and the same part of it for aliases of them. Keys may still come,
+ * as long as nobody has asked for them or their aliases.
+ */
+export function replacement(by: ReadonlyMap<Tensor, Tensor>): (tensor: Tensor) => Tensor {
+  const known = new Map<Tensor, Tensor>();
   const replaced = (tensor: Tensor): Tensor => {
-    const found = known.get(tensor);
+    const found = by.get(tensor) ?? known.get(tensor);
     if (found) return found;
     const { source } = tensor;
     const of = source.kind === 'alias' ? replaced(source.of) : undefined;
@@ -16,14 +28,16 @@ export function substitute(graph: Graph, by: ReadonlyMap<Tensor, Tensor>): void 
     known.set(tensor, result);
     return result;
   };
-  graph.nodes.forEach((node, index) => {
-    const inputs: Inputs = Object.fromEntries(
-      Object.entries(node.inputs).map(([name, tensor]) => [name, tensor && replaced(tensor)]),
-    );
-    if (Object.entries(inputs).some(([name, tensor]) => tensor !== node.inputs[name]))
-      graph.nodes[index] = { ...node, inputs };
-  });
-  for (const [name, tensor] of graph.results) graph.results.set(name, replaced(tensor));
+  return replaced;
+}
+
+/** Returns the node as it reads other tensors in place of its own. */
+export function withInputs(node: Node, replaced: (tensor: Tensor) => Tensor): Node {
+  const inputs: Inputs = Object.fromEntries(
+    Object.entries(node.inputs).map(([name, tensor]) => [name, tensor && replaced(tensor)]),
+  );
+  const same = Object.entries(inputs).every(([name, tensor]) => tensor === node.inputs[name]);
+  return same ? node : { ...node, inputs };
 }
 
 /** Drops weights that no node reads, e.g. those that are now read as parts of a stack. */
