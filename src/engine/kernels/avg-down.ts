@@ -24,6 +24,7 @@ export const avgDown = defineKernel({
     ...{ ft: 'u32', fs: 'u32', front: 'u32', g: 'u32' },
   },
   tune: {},
+  over: () => ['residual'],
   grid: ({ To = 1, Ho = 1, Wo = 1, Cout = 1 }) => [
     Math.ceil((To * Ho * Wo * Math.ceil(Cout / 4)) / 64),
     1,
@@ -48,6 +49,7 @@ export const avgDown = defineKernel({
     },
     { dims: avgDownDims([1, 4, 6, 5], 10, 2, 2), why: 'one frame: a zero frame in front' },
     { dims: avgDownDims([2, 6, 4, 6], 6, 1, 2), why: 'space alone' },
+    { dims: avgDownDims([2, 6, 4, 6], 6, 1, 2), over: 'residual', why: 'over the residual' },
     { dims: avgDownDims([3, 2, 3, 8], 8, 1, 1), absent: ['residual'], why: 'identity' },
   ],
   bench: [{ dims: avgDownDims([4, 176, 320, 160], 320, 2, 2), why: 'Wan VAE 2.2, stage 1' }],

@@ -74,6 +74,7 @@ export const conv = defineKernel({
   },
   tune: { TILE: ['square', 'large', 'narrow', 'thin'] },
   choose: (dims) => ({ TILE: tileFor(dims) }),
+  over: () => ['residual'],
   grid: ({ To = 1, Ho = 1, Wo = 1, Cout = 1 }, { TILE }) => {
     const [pixels, channels] = TILES[TILE as Tile];
     return [Math.ceil(Cout / channels), Math.ceil((To * Ho * Wo) / pixels), 1];
@@ -112,6 +113,14 @@ export const conv = defineKernel({
       values: { ACTIVATION: 'silu', TILE: 'narrow' },
       absent: ['hist'],
       why: 'zeros before the first frame, activation, residual',
+    },
+    {
+      dims: causal([2, 4, 5, 6], 5),
+      values: { ACTIVATION: 'none', TILE: 'thin' },
+      absent: ['hist'],
+      stored: { residual: 'f32', y: 'f32' },
+      over: 'residual',
+      why: 'over the residual',
     },
     {
       dims: convDimsOf([2, 5, 3, 5], 7, { upsample: true }),

@@ -27,6 +27,7 @@ export const dupUp = defineKernel({
   suits: ({ LANES }, { caps }) => !caps.software || LANES === 64,
   choose: (_, { software }) => (software ? { LANES: 64 } : {}),
   derive: (_, { Cin = 1, Cout = 1 }) => ({ RATIO: Cin % Cout === 0 ? Cin / Cout : 0 }),
+  over: () => ['residual'],
   grid: ({ To = 1, Ho = 1, Wo = 1, Cout = 1 }, { LANES }) => [
     Math.ceil((To * Ho * Wo * Math.ceil(Cout / 4)) / Number(LANES)),
     1,
@@ -51,6 +52,7 @@ export const dupUp = defineKernel({
       why: 'first frame left out',
     },
     { dims: dupUpDims([3, 2, 2, 12], 6, 1, 2, 0), why: 'space alone, half the channels' },
+    { dims: dupUpDims([3, 2, 2, 12], 6, 1, 2, 0), over: 'residual', why: 'over the residual' },
     { dims: dupUpDims([1, 2, 2, 6], 12, 1, 2, 0), why: 'space alone, twice the channels' },
   ],
   bench: [
