@@ -13,7 +13,12 @@ import {
   tunings,
 } from '../../src/engine/kernels/case.ts';
 import type { Tier } from '../../src/engine/kernels/case.ts';
-import { bindingsOf, boundTensors, uniformBytes, writeUniforms } from '../../src/engine/kernels/declare.ts';
+import {
+  bindingsOf,
+  boundTensors,
+  uniformBytes,
+  writeUniforms,
+} from '../../src/engine/kernels/declare.ts';
 import { outputOf, resolveValues } from '../../src/engine/kernels/kernel.ts';
 import type { Arrays, Case, Kernel, Values } from '../../src/engine/kernels/kernel.ts';
 import { PipelineCache } from '../../src/engine/kernels/pipelines.ts';
