@@ -1,13 +1,12 @@
 /** A run of the built-in model: picture, features, field, frames. */
 import { meterBuffers } from '../../gpu/memory.ts';
 import type { Graph, Precision, WeightPolicy } from '../../graph/graph.ts';
-import { fuse } from '../../graph/passes/fuse.ts';
 import type { Recording } from '../../graph/record.ts';
-import { record } from '../../graph/record.ts';
 import { coloursOf } from '../../image/colours.ts';
 import type { Size } from '../../image/fit.ts';
 import type { Raster } from '../../image/resize.ts';
 import { resizeBytes } from '../../image/resize.ts';
+import { prepare } from '../../nn/prepare.ts';
 import type { Attended } from '../../sampling/attended.ts';
 import { attendSteps } from '../../sampling/attended.ts';
 import { samplingHooks } from '../../sampling/checkpoint.ts';
@@ -127,9 +126,9 @@ async function denoise(
     state.start(colouredNoise(config, grid, normals));
 
     const stored = { precision, quantise };
-    const encoder = await prepare(run, encodeGraph(config, condition, stored));
+    const encoder = await prepared(run, encodeGraph(config, condition, stored));
     recordings.push(encoder);
-    const step = await prepare(run, stepGraph(config, condition, encoder, state, stored));
+    const step = await prepared(run, stepGraph(config, condition, encoder, state, stored));
     recordings.push(step);
 
     meter.enter('encode', options);
@@ -172,7 +171,7 @@ async function* render(
   const state = new FrameState(engine.gpu, picture, size, keys, table);
   let recording: Recording | undefined;
   try {
-    recording = await prepare(run, frameGraph(config, state, precision));
+    recording = await prepared(run, frameGraph(config, state, precision));
     state.start();
     for (let index = 0; index < count; index++) {
       await engine.executor.replay(recording, signalOf(options));
@@ -187,15 +186,8 @@ async function* render(
   }
 }
 
-async function prepare(
-  { engine: { gpu, pipelines }, weights, options }: Run,
-  graph: Graph,
-): Promise<Recording> {
-  fuse(graph);
-  await weights.load(graph);
-  options.signal?.throwIfAborted();
-  return record(graph, { gpu, pipelines, weights: (key) => weights.get(key) });
-}
+const prepared = ({ engine, weights, options }: Run, graph: Graph): Promise<Recording> =>
+  prepare(graph, engine, weights, options.signal);
 
 const signalOf = ({ signal }: AnimateOptions): { signal?: AbortSignal } =>
   signal ? { signal } : {};

@@ -2,12 +2,11 @@
 import type { DeviceTensor, Dtype } from '../../gpu/tensor.ts';
 import { bytesOf, createTensor, writeTensor } from '../../gpu/tensor.ts';
 import { Graph } from '../../graph/graph.ts';
-import { fuse } from '../../graph/passes/fuse.ts';
 import type { Recording } from '../../graph/record.ts';
-import { record } from '../../graph/record.ts';
 import type { StreamPart } from '../../nn/histories.ts';
 import { Histories } from '../../nn/histories.ts';
 import { Scope } from '../../nn/module.ts';
+import { prepare } from '../../nn/prepare.ts';
 import type { Engine, RunOptions } from '../../nn/run-once.ts';
 import type { WeightSet } from '../../weights/upload.ts';
 import type { VaeConfig } from './vae-config.ts';
@@ -103,12 +102,7 @@ export class VaeStream {
     const network = direction === 'encode' ? vaeEncoder : vaeDecoder;
     const stream = this.#histories.stream(part);
     graph.result('y', network(config, stream, tap)(new Scope(graph))(graph.external(input)));
-    fuse(graph);
-    await this.#weights.load(graph);
-    const recording = await record(graph, {
-      ...{ gpu, pipelines },
-      weights: (key) => this.#weights.get(key),
-    });
+    const recording = await prepare(graph, { gpu, pipelines }, this.#weights);
     return { input, recording };
   }
 }
