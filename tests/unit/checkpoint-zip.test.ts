@@ -55,6 +55,23 @@ describe('a checkpoint', () => {
     expect((await open(op.pickle(op.dictionary([['module', inner]])))).names()).toEqual(['w']);
   });
 
+  it('gives what lies in neighbouring storages with one request', async () => {
+    const { tensors, source } = await openCheckpoint(
+      bytesSource(checkpointOf(op.pickle(MODEL), STORAGES)),
+    );
+    const [weight, bias] = [tensors.get('a.weight'), tensors.get('b.bias')];
+    const [start, end] = [weight?.start ?? 0, bias?.end ?? 0];
+    const both = await source.read(start, end);
+    expect(weight?.end).toBeLessThanOrEqual(bias?.start ?? 0);
+    expect(both.length).toBe(end - start);
+    for (const each of [weight, bias]) {
+      const range = [each?.start ?? 0, each?.end ?? 0] as const;
+      expect(both.subarray(range[0] - start, range[1] - start)).toEqual(
+        await source.read(...range),
+      );
+    }
+  });
+
   it('is read storage by storage, never as a whole', async () => {
     const inner = bytesSource(checkpointOf(op.pickle(MODEL), STORAGES));
     const reads: number[] = [];

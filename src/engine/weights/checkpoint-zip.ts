@@ -127,18 +127,28 @@ class StorageFiles implements ByteSource {
 
   async read(start: number, end: number): Promise<Uint8Array> {
     checkRange(start, end, this.#size);
-    if (start === end) return new Uint8Array();
-    const placed = this.#at(start);
-    const { entry, base } = placed;
-    if (end > base + entry.size) {
-      throw new EngineError(
-        'weights/read',
-        `bytes ${start} to ${end} — got a storage that ends at ${base + entry.size} — read tensors one by one`,
-      );
+    const parts: Promise<Uint8Array>[] = [];
+    for (let at = start; at < end;) {
+      const placed = this.#at(at);
+      const stop = Math.min(end, placed.base + placed.entry.size);
+      parts.push(this.#readPart(placed, at, stop));
+      at = stop;
     }
-    placed.start ??= dataStart(this.#source, entry);
-    const first = await placed.start;
-    return this.#source.read(first + start - base, first + end - base);
+    const [first = new Uint8Array(), ...more] = await Promise.all(parts);
+    if (more.length === 0) return first;
+    const bytes = new Uint8Array(end - start);
+    let at = 0;
+    for (const part of [first, ...more]) {
+      bytes.set(part, at);
+      at += part.length;
+    }
+    return bytes;
+  }
+
+  async #readPart(placed: Placed, start: number, end: number): Promise<Uint8Array> {
+    placed.start ??= dataStart(this.#source, placed.entry);
+    const shift = (await placed.start) - placed.base;
+    return this.#source.read(start + shift, end + shift);
   }
 
   #add(key: string): Placed {
