@@ -52,9 +52,9 @@ async function firstOf(reader: WeightReader, part: Tensor): Promise<number> {
 
 describe('weights that are expected', () => {
   it('come in order, neighbours with one request', async () => {
-    const { source, part, asked } = model([...'abcdef']);
+    const { source, part, asked } = model('abcdef'.split(''));
     const reader = new WeightReader(source);
-    const parts = [...'abdef'].map(part);
+    const parts = 'abdef'.split('').map(part);
     reader.expect(parts);
     expect(asked).toEqual([]);
     for (const [i, each] of parts.entries()) {
@@ -64,7 +64,7 @@ describe('weights that are expected', () => {
   });
 
   it('leave others alone: those are read on their own', async () => {
-    const { source, part, asked } = model([...'abc']);
+    const { source, part, asked } = model('abc'.split(''));
     const reader = new WeightReader(source);
     const [a, b, c] = [part('a'), part('b'), part('c')];
     reader.expect([a, c]);
@@ -75,7 +75,7 @@ describe('weights that are expected', () => {
   });
 
   it('are computed when they are due where they are in no file', async () => {
-    const { source, part, asked } = model([...'ab']);
+    const { source, part, asked } = model('ab'.split(''));
     const reader = new WeightReader(source);
     const [a, made, b] = [part('a'), part('made'), part('b')];
     reader.expect([a, made, b]);
@@ -87,7 +87,7 @@ describe('weights that are expected', () => {
   });
 
   it('fail when they are read', async () => {
-    const { source, part } = model([...'ab'], 'b');
+    const { source, part } = model('ab'.split(''), 'b');
     const reader = new WeightReader(source);
     const [b] = [part('b')];
     reader.expect([b]);
@@ -95,7 +95,7 @@ describe('weights that are expected', () => {
   });
 
   it('are forgotten when others are expected', async () => {
-    const { source, part, asked } = model([...'abc']);
+    const { source, part, asked } = model('abc'.split(''));
     const reader = new WeightReader(source);
     const [a, b] = [part('a'), part('b')];
     reader.expect([a, b]);
@@ -108,7 +108,7 @@ describe('weights that are expected', () => {
 
 describe('weights in the order of their files', () => {
   it('are sorted by where they lie, those that are computed last', () => {
-    const { source, part } = model([...'zyx']);
+    const { source, part } = model('zyx'.split(''));
     const items = ['x', 'made', 'y', 'z'].map((name) => ({ name, part: part(name) }));
     expect(inFileOrder(items, source).map(({ name }) => name)).toEqual(['z', 'y', 'x', 'made']);
   });
