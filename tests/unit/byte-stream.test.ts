@@ -46,14 +46,14 @@ describe('a stream of ranges', () => {
     expect(other.asked).toEqual(['270-280']);
   });
 
-  it('asks for nothing before the first is wanted, then for 32 MiB ahead, or for one that is larger', async () => {
+  it('asks for nothing before the first is wanted, then for 24 MiB ahead, or for one that is larger', async () => {
     const { source, asked, range } = file(new Promise(() => undefined));
     const stream = new ByteStream(rangesOf(source, 0, 80 * MIB));
     expect(asked).toHaveLength(0);
     void stream.next();
-    expect(asked).toHaveLength(5); // one that is wanted, four ahead
+    expect(asked).toHaveLength(4); // one that is wanted, three ahead
     void stream.next();
-    expect(asked).toHaveLength(6);
+    expect(asked).toHaveLength(5);
     const large = file(new Promise(() => undefined));
     void new ByteStream([large.range(0, 64 * MIB), range(0, 1)]).next();
     expect(large.asked).toHaveLength(1);

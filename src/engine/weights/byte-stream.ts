@@ -18,7 +18,7 @@ export type ByteRange<B extends ArrayBufferLike = ArrayBufferLike> = {
 /** Most bytes that one request asks for, unless a single range is larger. */
 export const REQUEST_BYTES = 8 * 2 ** 20;
 /** Bytes that are asked for and not passed on yet; one request may always be. */
-const AHEAD_BYTES = 4 * REQUEST_BYTES;
+const AHEAD_BYTES = 3 * REQUEST_BYTES;
 /** Bytes between two ranges that are read along with them: weights as they are kept begin at multiples of this. */
 const GAP_BYTES = 256;
 

@@ -21,8 +21,6 @@ import { targetsOf, WeightWriter } from './weight-writer.ts';
 
 /** Blocks on the device: one that is computed, one that arrives. */
 const SLOTS = 2;
-/** Bytes of a kept pack that are copied at once. */
-const PIECE_BYTES = 16 * 2 ** 20;
 
 /** The number of the block in a weight's name. */
 const BLOCK = /(?:^|\.)(?:blocks?|layers)\.(\d+)\./;
@@ -182,7 +180,7 @@ export class StreamedWeights implements WeightLease {
     const { tensors, packAt } = block;
     if (pack) {
       let offset = 0;
-      for await (const bytes of readAhead(pack, packAt, packAt + packBytes(tensors), PIECE_BYTES)) {
+      for await (const bytes of readAhead(pack, packAt, packAt + packBytes(tensors))) {
         await this.#writer.copy(bytes, { buffer, offset });
         offset += bytes.byteLength;
       }

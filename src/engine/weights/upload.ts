@@ -18,9 +18,6 @@ import { targetsOf, WeightWriter } from './weight-writer.ts';
 export { SHAPES_ALONE } from './weight-source.ts';
 export type { WeightSource } from './weight-source.ts';
 
-/** Bytes of a kept pack that are copied at once. */
-const PACK_BYTES = 16 * 2 ** 20;
-
 /** A weight and where it lies on the device, and its scales where it is quantised. */
 type Placed = {
   readonly tensor: Tensor;
@@ -91,7 +88,7 @@ export class WeightSet {
     let at = 0;
     for (const buffer of buffers) {
       let offset = 0;
-      for await (const bytes of readAhead(pack, at, at + buffer.size, PACK_BYTES)) {
+      for await (const bytes of readAhead(pack, at, at + buffer.size)) {
         await this.#writer.copy(bytes, { buffer, offset });
         offset += bytes.byteLength;
       }

@@ -16,8 +16,9 @@ import type { WeightSource } from './weight-source.ts';
 import type { Place } from './weight-memory.ts';
 import { inFileOrder, layoutOf, WeightReader, weightParts } from './weight-reader.ts';
 
-/** Bytes after which the device's queue is looked at: twice as many may wait in it. */
-const QUEUED_BYTES = 32 * 2 ** 20;
+/** Bytes after which the device's queue is looked at, and looks that may be open: beside a network at work the queue is long. */
+const LOOK_BYTES = 16 * 2 ** 20;
+const MOST_LOOKS = 10;
 
 /** A weight and where it belongs; its scales, where it is quantised, have a place of their own. */
 export type Target = {
@@ -49,8 +50,8 @@ export class WeightWriter {
   readonly #decoder: Decoder;
   readonly #quantiser: Quantiser;
   #queued = 0;
-  /** Resolves when the device has got as far as the last look at its queue. */
-  #reached: Promise<void> | undefined;
+  /** Each resolves when the device has got as far as its queue was long then. */
+  readonly #looks: Promise<undefined>[] = [];
 
   constructor(gpu: Gpu, source: WeightSource) {
     this.#gpu = gpu;
@@ -151,11 +152,12 @@ export class WeightWriter {
   async #pace(bytes: number): Promise<void> {
     const { queue } = this.#gpu.device;
     this.#queued += bytes;
-    if (this.#queued < QUEUED_BYTES) return;
+    if (this.#queued < LOOK_BYTES) return;
     this.#queued = 0;
-    await this.#reached;
     queue.submit([]);
-    this.#reached = queue.onSubmittedWorkDone();
-    this.#reached.catch(() => undefined); // told at the next look
+    const look = queue.onSubmittedWorkDone();
+    look.catch(() => undefined); // told when it is awaited
+    this.#looks.push(look);
+    if (this.#looks.length > MOST_LOOKS) await this.#looks.shift();
   }
 }
