@@ -14,8 +14,9 @@ export type Mp4WriterOptions = MuxedWriterOptions;
 
 /**
  * Returns a writer for frames of the given size. No time of day is written: files of the same frames differ only where the
- * browser's encoder does, which some do when they spread a large frame over threads. Throws `video/size` for an odd or empty size, `video/no-encoder` when nothing here can encode it, and
- * `video/no-sound-encoder` likewise where it is to have sound.
+ * browser's encoder does, which some do when they spread a large frame over threads. Throws `video/size` for an odd or
+ * empty size, `video/no-encoder` when nothing here can encode it, and `video/no-sound-encoder` likewise where it is to
+ * have sound.
  */
 export function createMp4Writer(options: Mp4WriterOptions): Promise<VideoWriter> {
   const { width, height, fps, marking } = options;
