@@ -21,6 +21,10 @@ export const adapters: readonly { readonly name: AdapterName }[] = chosenAdapter
 // The Vulkan loader reads this when the first instance is made.
 process.env['VK_DRIVER_FILES'] = drivers.flatMap(({ manifest }) => manifest ?? []).join(':');
 
+// Of a test's time on lavapipe nearly all is compiling: not optimised, for narrow vectors, it takes two fifths of that.
+process.env['GALLIVM_PERF'] ??= 'nopt';
+process.env['LP_NATIVE_VECTOR_WIDTH'] ??= '128';
+
 /** Dawn frees its instance when the object is collected, also under a live device: hold on to it. */
 const instances = new Map<AdapterName, GPU>();
 
