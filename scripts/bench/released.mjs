@@ -228,6 +228,8 @@ function describe(result, { limit, wire, disk }) {
     readings
       .filter((each) => each.stage === stage)
       .reduce((sum, each) => sum + each.readMs + each.keepMs, 0);
+  // An expert that arrives while the other one works costs no time of its own.
+  const stepping = stepMs.length * (stepMs.toSorted((a, b) => a - b)[stepMs.length >> 1] ?? 0);
   let until = 0;
   const lines = stages.map(({ name, ms, peakBytes, tflop }) => {
     const from = until;
@@ -235,7 +237,7 @@ function describe(result, { limit, wire, disk }) {
     const arrays = result.heap.samples
       .filter((sample) => sample.ms >= from && sample.ms < until)
       .reduce((most, { backing }) => Math.max(most, backing), 0);
-    const busy = Math.max(1, ms - readIn(name));
+    const busy = Math.max(name === 'denoise' ? stepping : 1, ms - readIn(name));
     const speed = tflop > 0 ? (1000 * tflop) / busy : 0;
     const share = speed > 0 && limit > 0 ? ` (${((100 * speed) / limit).toFixed(1)} %)` : '';
     return columns(

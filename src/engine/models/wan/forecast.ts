@@ -6,7 +6,7 @@
 import type { Capabilities } from '../../gpu/device.ts';
 import type { BytesByUse, PaperGpu } from '../../gpu/paper.ts';
 import { paperGpu } from '../../gpu/paper.ts';
-import { readTensor } from '../../gpu/tensor.ts';
+import { createTensor } from '../../gpu/tensor.ts';
 import type { Precision } from '../../graph/graph.ts';
 import { PaperExecutor } from '../../graph/paper-executor.ts';
 import type { Work } from '../../graph/work.ts';
@@ -223,9 +223,12 @@ const denoiseStage = (plan: Plan): Promise<StageForecast> =>
         next,
       );
       step = counter.count(expert.step);
-      // While a step runs, what the one before made is read: its estimate, and the sample where that is traced.
-      await Promise.all([state.x, state.estimate].map((each) => readTensor(gpu.device, each)));
+      // Meanwhile what the step before made may be read: its estimate, and the sample where that is traced.
+      const read = [state.x, state.estimate].map(({ label, shape, dtype }) =>
+        createTensor(gpu.device, label, shape, dtype),
+      );
       await succession(expert);
+      for (const { buffer } of read) buffer.destroy();
       expert.destroy(); // the second is loaded when the first is gone
     }
     state.destroy();
