@@ -62,7 +62,8 @@ export class WanVae {
 
   /**
    * Resolves to the normalised latents [F, h, w, z] of a video [T, H, W, 3] in −1..1: the mode, never a sample. What
-   * that takes beside the video and the latents does not grow with their length. Frames beyond 4n + 1 are dropped. Throws `vae/size` when a side is not a multiple of the latent's pixels.
+   * that takes beside the video and the latents does not grow with their length. Frames beyond 4n + 1 are dropped. Throws
+   * `vae/size` when a side is not a multiple of the latent's pixels.
    */
   async encode(video: Volume | SparseVideo, options: VaeRunOptions = {}): Promise<Volume> {
     return this.#encode(video, options, (moments) => this.normalise(moments));
