@@ -76,9 +76,9 @@ export class Reads {
   #counted(source: ByteSource, part: string, from: Reading['from']): ByteSource {
     return {
       size: source.size,
-      read: async (start, end) => {
+      read: async (start, end, memory) => {
         const begun = performance.now();
-        const bytes = await source.read(start, end);
+        const bytes = await source.read(start, end, memory);
         if (end - start < HEADER_BYTES && end < HEADER_BYTES) return bytes;
         const tally = this.#tally(part, from, begun);
         tally.bytes += end - start;

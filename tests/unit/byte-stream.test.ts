@@ -68,6 +68,35 @@ describe('a stream of ranges', () => {
     await expect(stream.next()).rejects.toThrow('at its end');
   });
 
+  it('lends the same memory again and again, never what is still looked at, and only to who uses it', async () => {
+    const lent: (ArrayBuffer | undefined)[] = [];
+    const source = {
+      async read(start: number, end: number, memory?: ArrayBuffer): Promise<Uint8Array> {
+        lent.push(memory);
+        await Promise.resolve();
+        return new Uint8Array(memory ?? 0, 0, end - start).fill(start / MIB);
+      },
+    };
+    const ranges = rangesOf(source, 0, 128 * MIB);
+    const stream = new ByteStream(ranges);
+    for (let i = 0; i < ranges.length; i++) {
+      const bytes = await stream.next();
+      await new Promise((resolve) => setTimeout(resolve)); // others are read meanwhile
+      expect([bytes[0], bytes.at(-1)]).toEqual([8 * i, 8 * i]);
+    }
+    expect(lent).toHaveLength(16);
+    expect(new Set(lent).size).toBe(4);
+    const own = {
+      async read(start: number, end: number, memory?: ArrayBuffer): Promise<Uint8Array> {
+        lent.push(memory);
+        return new Uint8Array(end - start);
+      },
+    };
+    lent.length = 0;
+    for await (const _ of readAhead(own, 0, 128 * MIB));
+    expect(lent.filter((memory) => memory !== undefined)).toHaveLength(4);
+  });
+
   it('gives one range in pieces', async () => {
     const lengths: number[] = [];
     for await (const piece of readAhead(file().source, 3, 28, 10)) lengths.push(piece.length);

@@ -1,11 +1,18 @@
 /** Random access to the bytes of a file: in memory, in a Blob; remote-file.ts adds web servers, node-source.ts disks. */
 import { EngineError } from '../gpu/errors.ts';
 
-/** A file of known length. `read` returns exactly the bytes [start, end) or throws an `EngineError`. */
+/**
+ * A file of known length. `read` returns exactly the bytes [start, end) or throws an `EngineError`; it may put them into
+ * `memory`, where that is given and large enough.
+ */
 export type ByteSource = {
   readonly size: number;
-  read(start: number, end: number): Promise<Uint8Array>;
+  read(start: number, end: number, memory?: ArrayBuffer): Promise<Uint8Array>;
 };
+
+/** Returns room for `size` bytes: in `memory`, where that is given and large enough. */
+export const roomFor = (size: number, memory?: ArrayBuffer): Uint8Array<ArrayBuffer> =>
+  memory && memory.byteLength >= size ? new Uint8Array(memory, 0, size) : new Uint8Array(size);
 
 /** Throws `weights/read` unless [start, end) lies within `size` bytes. */
 export function checkRange(start: number, end: number, size: number): void {

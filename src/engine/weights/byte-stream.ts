@@ -1,11 +1,12 @@
 /**
  * Ranges of files read as one stream, in the order in which they are needed: those that come next are on their way while one
  * is worked on, and neighbours in a file come together. Each request waits for its answer, and weights are many and small.
+ * Memory is used again and again: new memory for gigabytes costs as much as reading them, and waits to be collected.
  */
 
 /** Where bytes are read from; a `ByteSource` is one. */
 export type Readable<B extends ArrayBufferLike = ArrayBufferLike> = {
-  read(start: number, end: number): Promise<Uint8Array<B>>;
+  read(start: number, end: number, memory?: ArrayBuffer): Promise<Uint8Array<B>>;
 };
 
 /** The bytes [start, end) of a source. */
@@ -29,12 +30,19 @@ type Request<B extends ArrayBufferLike> = {
   /** Bytes that were asked for. */
   readonly size: number;
   readonly bytes: Promise<Uint8Array<B>>;
+  /** Where the bytes may be put. */
+  readonly memory: ArrayBuffer | undefined;
 };
 
 /** Reads ranges, one after the other. */
 export class ByteStream<B extends ArrayBufferLike = ArrayBufferLike> {
   readonly #ranges: readonly ByteRange<B>[];
   readonly #requests: Request<B>[] = [];
+  /** Memory of requests that are done with, and of the last one, which may still be looked at. */
+  readonly #free: ArrayBuffer[] = [];
+  #last: ArrayBuffer | undefined;
+  /** Whether sources use the memory that they are given. */
+  #lends = true;
   /** The first range that is not passed on, and the first that is not asked for. */
   #next = 0;
   #unasked = 0;
@@ -44,19 +52,23 @@ export class ByteStream<B extends ArrayBufferLike = ArrayBufferLike> {
     this.#ranges = ranges;
   }
 
-  /** Resolves to the bytes of the next range, which may share memory with its neighbours'; rejects as its source does. */
+  /** Resolves to the bytes of the next range, good until the one after it is asked for; rejects as its source does. */
   async next(): Promise<Uint8Array<B>> {
     const range = this.#ranges[this.#next];
     if (!range) throw new RangeError(`a stream of ${this.#ranges.length} ranges is at its end`);
+    if (this.#last) this.#free.push(this.#last);
+    this.#last = undefined;
     this.#ask();
     const [request] = this.#requests;
     if (request === undefined) throw new RangeError('a range was not asked for');
     if (this.#next++ === request.last) {
       this.#requests.shift();
+      this.#last = request.memory;
       this.#ahead -= request.size;
       this.#ask();
     }
     const bytes = await request.bytes;
+    this.#lends &&= bytes.buffer === request.memory;
     return bytes.subarray(range.start - request.start, range.end - request.start);
   }
 
@@ -69,12 +81,18 @@ export class ByteStream<B extends ArrayBufferLike = ArrayBufferLike> {
       const end = this.#ranges[last]?.end ?? first.end;
       const size = end - start;
       if (this.#requests.length > 0 && this.#ahead + size > AHEAD_BYTES) return;
-      const bytes = source.read(start, end);
+      const memory = this.#lends ? this.#memoryFor(size) : undefined;
+      const bytes = source.read(start, end, memory);
       bytes.catch(() => undefined); // told when it is awaited; a consumer that leaves early never does
-      this.#requests.push({ start, last, size, bytes });
+      this.#requests.push({ start, last, size, bytes, memory });
       this.#unasked = last + 1;
       this.#ahead += size;
     }
+  }
+
+  #memoryFor(size: number): ArrayBuffer {
+    const fitting = this.#free.findIndex(({ byteLength }) => byteLength >= size);
+    return this.#free.splice(fitting, fitting < 0 ? 0 : 1)[0] ?? new ArrayBuffer(size);
   }
 
   /** The last range that is asked for together with range `first`. */

@@ -2,7 +2,7 @@
 import { open, readdir } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { EngineError } from '../gpu/errors.ts';
-import { checkRange } from './byte-source.ts';
+import { checkRange, roomFor } from './byte-source.ts';
 import type { ByteSource } from './byte-source.ts';
 import type { ModelFiles } from './model-files.ts';
 
@@ -16,9 +16,9 @@ export async function fileSource(path: string): Promise<FileSource> {
   const { size } = await handle.stat();
   return {
     size,
-    async read(start, end) {
+    async read(start, end, memory) {
       checkRange(start, end, size);
-      const bytes = new Uint8Array(end - start);
+      const bytes = roomFor(end - start, memory);
       let filled = 0;
       while (filled < bytes.byteLength) {
         const { bytesRead } = await handle.read(

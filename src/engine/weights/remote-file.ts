@@ -3,7 +3,7 @@
  * where the last one broke off. Servers that know no ranges are read from the start and skipped through.
  */
 import { EngineError } from '../gpu/errors.ts';
-import { bytesSource, checkRange } from './byte-source.ts';
+import { bytesSource, checkRange, roomFor } from './byte-source.ts';
 import type { ByteSource } from './byte-source.ts';
 import type { Answer, HttpOptions } from './http.ts';
 import { patience, request, Retryable, retrying, stall, STALL_MS } from './http.ts';
@@ -46,14 +46,14 @@ export async function urlSource(url: string | URL, options: HttpOptions = {}): P
         { have: size, need: IN_MEMORY_BYTES },
       );
     }
-    return bytesSource(await collect(stream(0, size), size));
+    return bytesSource(await collect(stream(0, size), roomFor(size)));
   }
   return {
     size,
-    async read(start, end) {
+    async read(start, end, memory) {
       checkRange(start, end, size);
       if (end <= first.byteLength) return first.subarray(start, end);
-      return collect(stream(start, end), end - start);
+      return collect(stream(start, end), roomFor(end - start, memory));
     },
   };
 }
@@ -265,8 +265,8 @@ function checkSame(file: Known, response: Response): void {
   }
 }
 
-async function collect(pieces: AsyncIterable<Uint8Array>, length: number): Promise<Uint8Array> {
-  const bytes = new Uint8Array(length);
+/** Fills `bytes` with what comes in pieces. */
+async function collect(pieces: AsyncIterable<Uint8Array>, bytes: Uint8Array): Promise<Uint8Array> {
   let at = 0;
   for await (const piece of pieces) {
     bytes.set(piece, at);

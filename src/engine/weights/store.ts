@@ -3,7 +3,7 @@
  * no synchronous access. A folder a file: `data` and `journal`; the folder's name is a hash of the file's key.
  */
 import { EngineError } from '../gpu/errors.ts';
-import { checkRange } from './byte-source.ts';
+import { checkRange, roomFor } from './byte-source.ts';
 import type { ByteSource } from './byte-source.ts';
 import type { FileFacts, JournalState } from './journal.ts';
 import { Journal, parseJournal } from './journal.ts';
@@ -93,10 +93,10 @@ export class Store {
     const { size } = state.facts;
     return {
       size,
-      async read(start, end) {
+      async read(start, end, memory) {
         checkRange(start, end, size);
         return (
-          (await readDirectly(file, start, end)) ??
+          (await readDirectly(file, start, roomFor(end - start, memory))) ??
           new Uint8Array(await blob.slice(start, end).arrayBuffer().catch(gone(key)))
         );
       },
@@ -239,12 +239,11 @@ async function openFile(folder: PrivateFolder, name: string): Promise<SyncFile> 
 async function readDirectly(
   file: PrivateFile,
   start: number,
-  end: number,
+  bytes: Uint8Array,
 ): Promise<Uint8Array | undefined> {
   const handle = await readable(file);
   if (!handle) return undefined;
   try {
-    const bytes = new Uint8Array(end - start);
     return handle.read(bytes, { at: start }) === bytes.byteLength ? bytes : undefined;
   } finally {
     handle.close();

@@ -10,14 +10,13 @@ import { GPUUsage } from '../gpu/usage.ts';
 import type { Graph, Tensor } from '../graph/graph.ts';
 import type { Feed, Recording } from '../graph/record.ts';
 import type { ByteSource } from './byte-source.ts';
-import { readAhead } from './byte-stream.ts';
 import { Feeding, slotLoads } from './feeding.ts';
 import type { WeightLease } from './keeper.ts';
 import { packBytes, packName, packSpans } from './packs.ts';
 import { checkShapes, WeightSet } from './upload.ts';
 import { readBuffer } from './weight-memory.ts';
 import type { WeightSource } from './weight-source.ts';
-import { targetsOf, WeightWriter } from './weight-writer.ts';
+import { copiesOf, targetsOf, WeightWriter } from './weight-writer.ts';
 
 /** Blocks on the device: one that is computed, one that arrives. */
 const SLOTS = 2;
@@ -179,11 +178,8 @@ export class StreamedWeights implements WeightLease {
     if (!block || !buffer) throw new EngineError('engine/assert', `no block ${number}`);
     const { tensors, packAt } = block;
     if (pack) {
-      let offset = 0;
-      for await (const bytes of readAhead(pack, packAt, packAt + packBytes(tensors))) {
-        await this.#writer.copy(bytes, { buffer, offset });
-        offset += bytes.byteLength;
-      }
+      const end = packAt + packBytes(tensors);
+      await this.#writer.copyAll(copiesOf(pack, packAt, end, { buffer, offset: 0 }));
     } else if (this.#source.fill) {
       const made = new Map(tensors.map((tensor) => [tensor.label, tensor]));
       await this.#source.fill?.(made, (key) => this.get(key));

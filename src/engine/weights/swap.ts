@@ -7,14 +7,13 @@ import type { Gpu } from '../gpu/device.ts';
 import type { Graph, Tensor } from '../graph/graph.ts';
 import type { Feed, RecordedDispatch } from '../graph/record.ts';
 import type { ByteSource } from './byte-source.ts';
-import { ByteStream, rangesOf } from './byte-stream.ts';
 import { Feeding, usesOf } from './feeding.ts';
 import { packSpans } from './packs.ts';
 import type { WeightSet } from './upload.ts';
 import { checkShapes } from './upload.ts';
 import type { WeightSource } from './weight-source.ts';
-import type { Target } from './weight-writer.ts';
-import { targetsOf, WeightWriter } from './weight-writer.ts';
+import type { Copy, Target } from './weight-writer.ts';
+import { copiesOf, streamOf, targetsOf, WeightWriter } from './weight-writer.ts';
 
 /**
  * Returns what feeds the last replay of `dispatches`, recorded from `graph` with the weights of `set`, so that `set` holds
@@ -61,16 +60,11 @@ function copyOf(
   writer: WeightWriter,
 ): (tensor: Tensor) => Promise<void> {
   const spans = packSpans([...graph.weights.values()]);
-  const piecesOf = (tensor: Tensor) =>
+  const copies = (tensor: Tensor): readonly Copy[] =>
     [tensor, tensor.graph.scales(tensor) ?? []].flat().flatMap(({ label }) => {
       const { start, end } = spans.get(label) ?? { start: 0, end: 0 };
-      const { buffer, offset } = set.get(label);
-      return rangesOf(pack, start, end).map((range) => ({
-        ...{ range, place: { buffer, offset: offset + range.start - start } },
-      }));
+      return copiesOf(pack, start, end, set.get(label));
     });
-  const stream = new ByteStream(tensors.flatMap(piecesOf).map(({ range }) => range));
-  return async (tensor) => {
-    for (const { place } of piecesOf(tensor)) await writer.copy(await stream.next(), place);
-  };
+  const stream = streamOf(tensors.flatMap(copies));
+  return (tensor) => writer.copyAll(copies(tensor), stream);
 }

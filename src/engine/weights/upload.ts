@@ -6,14 +6,13 @@ import type { Gpu } from '../gpu/device.ts';
 import { checkpointWeights } from '../graph/graph.ts';
 import type { Graph, Tensor } from '../graph/graph.ts';
 import type { ByteSource } from './byte-source.ts';
-import { readAhead } from './byte-stream.ts';
 import type { Packs } from './packs.ts';
 import { packName } from './packs.ts';
 import { readBuffer, WeightMemory } from './weight-memory.ts';
 import type { Place } from './weight-memory.ts';
 import type { WeightSource } from './weight-source.ts';
 import { weightParts, weightSourceOf } from './weight-reader.ts';
-import { targetsOf, WeightWriter } from './weight-writer.ts';
+import { copiesOf, targetsOf, WeightWriter } from './weight-writer.ts';
 
 export { SHAPES_ALONE } from './weight-source.ts';
 export type { WeightSource } from './weight-source.ts';
@@ -86,14 +85,12 @@ export class WeightSet {
   /** Copies a kept pack into the buffers that were made for it. */
   async #unpack(pack: ByteSource, buffers: readonly GPUBuffer[]): Promise<void> {
     let at = 0;
-    for (const buffer of buffers) {
-      let offset = 0;
-      for await (const bytes of readAhead(pack, at, at + buffer.size)) {
-        await this.#writer.copy(bytes, { buffer, offset });
-        offset += bytes.byteLength;
-      }
+    const copies = buffers.flatMap((buffer) => {
+      const start = at;
       at += buffer.size;
-    }
+      return copiesOf(pack, start, at, { buffer, offset: 0 });
+    });
+    await this.#writer.copyAll(copies);
   }
 
   /** Keeps the weights of `graph` as they lie here, for `source`, which they were replaced by. */

@@ -7,6 +7,9 @@ import { isIntegerType } from '../gpu/integers.ts';
 import type { Dtype } from '../gpu/tensor.ts';
 import { bytesOf, rowsOf } from '../gpu/tensor.ts';
 import type { Tensor } from '../graph/graph.ts';
+import type { ByteSource } from './byte-source.ts';
+import { ByteStream, rangesOf } from './byte-stream.ts';
+import type { ByteRange } from './byte-stream.ts';
 import { Decoder } from './decoder.ts';
 import type { RowLayout } from './decoder.ts';
 import { Quantiser } from './quantiser.ts';
@@ -42,6 +45,24 @@ export function targetsOf(tensor: Tensor, place: Place, scales?: Place): readonl
   });
 }
 
+/** A piece of a file and where on the device its bytes belong. */
+export type Copy = { readonly range: ByteRange; readonly place: Place };
+
+/** Returns what copies the bytes [start, end) of a file to a place. */
+export const copiesOf = (
+  file: ByteSource,
+  start: number,
+  end: number,
+  { buffer, offset }: Place,
+): readonly Copy[] =>
+  rangesOf(file, start, end).map((range) => ({
+    ...{ range, place: { buffer, offset: offset + range.start - start } },
+  }));
+
+/** Returns a stream of what is copied. */
+export const streamOf = (copies: readonly Copy[]): ByteStream =>
+  new ByteStream(copies.map(({ range }) => range));
+
 /** Writes the weights of one source. */
 export class WeightWriter {
   readonly #gpu: Gpu;
@@ -76,7 +97,7 @@ export class WeightWriter {
   /** Writes one weight. */
   async write({ part, place, scales }: Target): Promise<void> {
     const reading = this.#reader.read(part);
-    if ('ready' in reading) return this.#copyAll(reading.ready, place);
+    if ('ready' in reading) return this.#copyPieces(reading.ready, place);
     const layout = layoutOf(part);
     for await (const slab of reading.slabs) {
       await this.#writeSlab(slab, layout, part.dtype, place, scales);
@@ -127,10 +148,9 @@ export class WeightWriter {
     await this.#pace(slab.bytes.byteLength);
   }
 
-  /** Resolves when bytes that are as kernels read them are queued. */
-  async copy(bytes: Uint8Array, { buffer, offset }: Place): Promise<void> {
-    this.#gpu.device.queue.writeBuffer(buffer, offset, bytes as Uint8Array<ArrayBuffer>);
-    await this.#pace(bytes.byteLength);
+  /** Copies what lies in a file as kernels read it; `stream` has its ranges next. */
+  async copyAll(copies: readonly Copy[], stream = streamOf(copies)): Promise<void> {
+    for (const { place } of copies) await this.#copy(await stream.next(), place);
   }
 
   /** Frees what is held between two weights. */
@@ -140,12 +160,17 @@ export class WeightWriter {
     this.#quantiser.release();
   }
 
-  async #copyAll(pieces: AsyncIterable<Uint8Array>, { buffer, offset }: Place): Promise<void> {
+  async #copyPieces(pieces: AsyncIterable<Uint8Array>, { buffer, offset }: Place): Promise<void> {
     let at = offset;
     for await (const bytes of pieces) {
-      await this.copy(bytes, { buffer, offset: at });
+      await this.#copy(bytes, { buffer, offset: at });
       at += bytes.byteLength;
     }
+  }
+
+  async #copy(bytes: Uint8Array, { buffer, offset }: Place): Promise<void> {
+    this.#gpu.device.queue.writeBuffer(buffer, offset, bytes as Uint8Array<ArrayBuffer>);
+    await this.#pace(bytes.byteLength);
   }
 
   /** Waits for the device when much has been queued, but not until it has nothing left to do. */
