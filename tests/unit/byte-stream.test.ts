@@ -74,7 +74,7 @@ describe('a stream of ranges', () => {
       async read(start: number, end: number, memory?: ArrayBuffer): Promise<Uint8Array> {
         lent.push(memory);
         await Promise.resolve();
-        return new Uint8Array(memory ?? 0, 0, end - start).fill(start / MIB);
+        return new Uint8Array(memory ?? new ArrayBuffer(8 * MIB), 0, end - start).fill(start / MIB);
       },
     };
     const ranges = rangesOf(source, 0, 128 * MIB);
