@@ -181,7 +181,9 @@ async function* connection(
       at += piece.byteLength;
       if (at > (ranges ? end : size)) throw tooLong(url, at, ranges ? end : size);
       if (to > from) yield piece.subarray(from, to);
-      if (at >= end) return; // who waits to be told that there is no more has the next answer 40 ms later
+      // Whoever waits to be told that there is no more gets the connection's next answer 40 ms later, in Chromium and for most
+      // lengths.
+      if (at >= end) return;
     }
     if (at < end) throw new Retryable(cut(url, at - begin, end - begin));
   } finally {
