@@ -38,6 +38,7 @@ export class Session {
     page.on('console', (message) => {
       if (message.type() === 'error') console.error(`page: ${message.text()}`);
     });
+    await tellCrashes(browser);
     this.#browser = browser;
     this.#page = page;
     return page;
@@ -62,6 +63,18 @@ export class Session {
     ]);
     if (child && child.exitCode === null) child.kill('SIGKILL');
   }
+}
+
+/**
+ * Prints how a page's process ended, which the failure of what was asked of the page does not say.
+ * @param {import('../lib/browser.mjs').Browser} browser
+ */
+async function tellCrashes(browser) {
+  const client = await browser.target().createCDPSession();
+  client.on('Target.targetCrashed', ({ status, errorCode }) =>
+    console.error(`page: its process ended, ${status} (${errorCode})`),
+  );
+  await client.send('Target.setDiscoverTargets', { discover: true });
 }
 
 /**
