@@ -89,7 +89,7 @@ describe('weights that are expected', () => {
   it('fail when they are read', async () => {
     const { source, part } = model('ab'.split(''), 'b');
     const reader = new WeightReader(source);
-    const [b] = [part('b')];
+    const b = part('b');
     reader.expect([b]);
     await expect(firstOf(reader, b)).rejects.toThrow('no b');
   });

@@ -3,6 +3,7 @@
  * is worked on, and neighbours in a file come together. Each request waits for its answer, and weights are many and small.
  * Memory is used again and again: new memory for gigabytes costs as much as reading them, and waits to be collected.
  */
+import { EngineError } from '../gpu/errors.ts';
 
 /** Where bytes are read from; a `ByteSource` is one. */
 export type Readable<B extends ArrayBufferLike = ArrayBufferLike> = {
@@ -54,13 +55,14 @@ export class ByteStream<B extends ArrayBufferLike = ArrayBufferLike> {
 
   /** Resolves to the bytes of the next range, good until the one after it is asked for; rejects as its source does. */
   async next(): Promise<Uint8Array<B>> {
-    const range = this.#ranges[this.#next];
-    if (!range) throw new RangeError(`a stream of ${this.#ranges.length} ranges is at its end`);
     if (this.#last) this.#free.push(this.#last);
     this.#last = undefined;
     this.#ask();
-    const [request] = this.#requests;
-    if (request === undefined) throw new RangeError('a range was not asked for');
+    const [range, request] = [this.#ranges[this.#next], this.#requests[0]];
+    if (!range || !request) {
+      const text = `a stream of ${this.#ranges.length} ranges is at its end`;
+      throw new EngineError('engine/assert', text);
+    }
     if (this.#next++ === request.last) {
       this.#requests.shift();
       this.#last = request.memory;

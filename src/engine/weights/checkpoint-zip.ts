@@ -4,7 +4,7 @@
  */
 import { EngineError } from '../gpu/errors.ts';
 import type { ByteSource } from './byte-source.ts';
-import { checkRange } from './byte-source.ts';
+import { checkRange, roomFor } from './byte-source.ts';
 import { bytesOfDtype } from './dtype.ts';
 import { readPickle } from './pickle.ts';
 import type { PickleValue } from './pickle-values.ts';
@@ -90,6 +90,8 @@ type Placed = {
   start: Promise<number> | undefined;
 };
 
+const endOf = ({ base, entry }: Placed): number => base + entry.size;
+
 /** The storages of an archive as one file, end to end; where each lies is looked up when it is first read. */
 class StorageFiles implements ByteSource {
   readonly #source: ByteSource;
@@ -125,30 +127,32 @@ class StorageFiles implements ByteSource {
     return { name, dtype, shape, start, end };
   }
 
-  async read(start: number, end: number): Promise<Uint8Array> {
+  async read(start: number, end: number, memory?: ArrayBuffer): Promise<Uint8Array> {
     checkRange(start, end, this.#size);
-    const parts: Promise<Uint8Array>[] = [];
+    if (start === end) return new Uint8Array();
+    const only = this.#at(start);
+    if (end <= endOf(only)) return this.#readPart(only, start, end, memory);
+    const bytes = roomFor(end - start, memory);
+    const parts: Promise<void>[] = [];
     for (let at = start; at < end;) {
-      const placed = this.#at(at);
-      const stop = Math.min(end, placed.base + placed.entry.size);
-      parts.push(this.#readPart(placed, at, stop));
+      const [placed, from] = [this.#at(at), at - start];
+      const stop = Math.min(end, endOf(placed));
+      parts.push(this.#readPart(placed, at, stop).then((part) => bytes.set(part, from)));
       at = stop;
     }
-    const [first = new Uint8Array(), ...more] = await Promise.all(parts);
-    if (more.length === 0) return first;
-    const bytes = new Uint8Array(end - start);
-    let at = 0;
-    for (const part of [first, ...more]) {
-      bytes.set(part, at);
-      at += part.length;
-    }
+    await Promise.all(parts);
     return bytes;
   }
 
-  async #readPart(placed: Placed, start: number, end: number): Promise<Uint8Array> {
+  async #readPart(
+    placed: Placed,
+    start: number,
+    end: number,
+    memory?: ArrayBuffer,
+  ): Promise<Uint8Array> {
     placed.start ??= dataStart(this.#source, placed.entry);
     const shift = (await placed.start) - placed.base;
-    return this.#source.read(start + shift, end + shift);
+    return this.#source.read(start + shift, end + shift, memory);
   }
 
   #add(key: string): Placed {
